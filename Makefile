@@ -1,0 +1,59 @@
+# The verbs of this project. `make demo` and `make test` work on a fresh machine: each sets up what it needs.
+#
+#   make setup   the Python environment (.venv) and, where it may, the Debian packages that the real-part tests use
+#   make demo    a hub, two gateways and simulated field devices on this machine; SECONDS=30 ends by itself,
+#                REPLAY=<folder of recorded data> plays recorded reality, SPEED=10 plays it faster
+#   make test    all tests
+#   make check   style, types, import contracts, profile lint
+#   make bench   the measurements of bench/README.md, printed as ratios
+#   make soak    the long tests
+#   make clean   everything these verbs made
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
+PACKAGES := mosquitto influxdb chromium
+BENCHES := wire_bytes gateway_load
+# bash keeps a SECONDS of its own, which a Makefile never sees unless a person passes it
+SECONDS ?=
+REPLAY ?=
+SPEED ?=
+
+.PHONY: setup packages demo test check bench soak clean lock
+
+setup: $(STAMP) packages
+
+$(STAMP): requirements.lock pyproject.toml
+	@deploy/python-environment "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+packages:
+	@deploy/debian-packages $(PACKAGES)
+
+demo: $(STAMP)
+	@$(BIN)/python deploy/demo/demo.py $(if $(SECONDS),--seconds $(SECONDS)) $(if $(REPLAY),--replay "$(REPLAY)") $(if $(SPEED),--speed $(SPEED))
+
+test: setup
+	$(BIN)/pytest
+
+check: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sen-profile lint
+
+bench: setup
+	@for program in $(BENCHES); do echo "== bench/$$program.py"; $(BIN)/python bench/$$program.py || exit 1; done
+
+soak: setup
+	$(BIN)/pytest -m soak
+
+lock: $(STAMP)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra edge --extra hub --group dev --universal --generate-hashes --no-header --no-emit-index-url --no-annotate --upgrade -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .sen build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

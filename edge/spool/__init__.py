@@ -1,0 +1,1 @@
+"""The gateway's durable store of records not yet committed by the hub."""

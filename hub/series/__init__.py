@@ -1,0 +1,1 @@
+"""Series: one small interface, several databases behind it."""

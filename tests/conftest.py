@@ -1,0 +1,48 @@
+"""What any test may ask for: the recorded device data, free ports, and real programs."""
+
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def recorded_data() -> Path:
+    """The folder with recorded device bytes and series, named by SEN_RECORDED_DATA or beside the checkout."""
+    named = os.environ.get("SEN_RECORDED_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    if not (folder / "device-bytes").is_dir():
+        pytest.skip(f"recorded data not found at {folder}: set SEN_RECORDED_DATA to the folder holding device-bytes/")
+    return folder
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Ask the system for a free TCP port on loopback."""
+
+    def take() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    return take
+
+
+@pytest.fixture(scope="session")
+def real_program() -> Callable[[str], str]:
+    """The path of an installed program; the test is skipped where it is absent, unless SEN_REQUIRE_REAL is set."""
+
+    def find(name: str) -> str:
+        path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+        if path is None:
+            if os.environ.get("SEN_REQUIRE_REAL"):
+                pytest.fail(f"{name} is not installed, and SEN_REQUIRE_REAL asks for it: run `make setup`")
+            pytest.skip(f"{name} is not installed: run `make setup`")
+        return path
+
+    return find
