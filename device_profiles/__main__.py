@@ -1,0 +1,138 @@
+"""`sen-profile`: write, check, test and look at device profiles."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from device_profiles.faults import Fault, FileFaults
+from device_profiles.library import (
+    BLUEPRINT,
+    BLUEPRINT_CAPTURE,
+    LibraryError,
+    capture_path,
+    profile_files,
+    profile_path,
+    profile_paths,
+    read_text,
+)
+from device_profiles.lint import check_files, lint
+from device_profiles.overview import overview, overview_lines
+from device_profiles.parse import PROFILE_ID, parse_profile
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Write, check, test and look at device profiles.",
+    epilog="Example: sen-profile show eastron/sdm120",
+)
+
+Profiles = Annotated[
+    list[str] | None, typer.Argument(help="Names or files; without any, all of the library and the folders.")
+]
+Folders = Annotated[
+    list[Path] | None, typer.Option("--dir", help="A folder of profiles that goes before the library; may be repeated.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def main() -> None:
+    """Run a command: exit code 0 only where all is well, and no traceback for anything a user can type."""
+    try:
+        app()
+    except (LibraryError, FileFaults) as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        print(f"{error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
+
+
+@app.command(epilog="Example: sen-profile new acme/t100 --dir profiles")
+def new(
+    name: Annotated[str, typer.Argument(metavar="VENDOR/MODEL", help="The name of the new profile.")],
+    folder: Annotated[Path, typer.Option("--dir", help="The folder to write it to.")] = Path("profiles"),
+) -> None:
+    """Begin a profile and its capture from the commented blueprint."""
+    if not PROFILE_ID.match(name):
+        raise LibraryError(f"profile {name!r}: expected vendor/model in a-z 0-9 - _")
+    path = folder / f"{name}.yaml"
+    for source, target in ((BLUEPRINT, path), (BLUEPRINT_CAPTURE, capture_path(path))):
+        if target.exists():
+            raise LibraryError(f"{target} is there already; choose another name or --dir")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(read_text(source).replace("profile: vendor/model", f"profile: {name}", 1), encoding="utf-8")
+        print(target)
+    print(f"Next: edit both, then run: sen-profile lint {path}")
+
+
+@app.command("lint", epilog="Example: sen-profile lint profiles/acme/t100.yaml")
+def lint_profiles(
+    profiles: Annotated[
+        list[str] | None, typer.Argument(help="Names or files; all of the library without any.")
+    ] = None,
+    folders: Folders = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check profiles: their form, their captures, and that they fit each other. Tells all faults at once."""
+    paths = _paths(profiles or [], folders or [])
+    _report(lint(profile_files(path) for path in paths), f"{len(paths)} profiles are good", as_json=as_json)
+
+
+@app.command("test", epilog="Example: sen-profile test eastron/sdm120")
+def read_captures(
+    profiles: Annotated[
+        list[str] | None, typer.Argument(help="Names or files; all of the library without any.")
+    ] = None,
+    folders: Folders = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read the bytes of each capture and compare the values with those it expects."""
+    paths = _paths(profiles or [], folders or [])
+    faults: list[Fault] = []
+    for path in paths:
+        try:
+            faults.extend(check_files(profile_files(path)))
+        except FileFaults as error:
+            faults.extend(error.faults)
+    _report(faults, f"{len(paths)} captures are read as they say", as_json=as_json)
+
+
+@app.command(epilog="Example: sen-profile show ecowitt/wn90lp --json")
+def show(
+    profile: Annotated[str, typer.Argument(help="A name of the library, or a file.")],
+    folders: Folders = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a profile's points with their units, the requests that read them, and the bus time of each poll."""
+    path = _paths([profile], folders or [])[0]
+    read = parse_profile(read_text(path), str(path))
+    if as_json:
+        print(json.dumps(overview(read), indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(overview_lines(read)))
+
+
+def _paths(names: Sequence[str], folders: Sequence[Path]) -> list[Path]:
+    """The files of names or files; those of the whole library (and the folders) where there are none."""
+    if not names:
+        return list(profile_paths(folders).values())
+    return [Path(name) if name.endswith(".yaml") else profile_path(name, folders) for name in names]
+
+
+def _report(faults: Sequence[Fault], praise: str, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([asdict(fault) for fault in faults], indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(str(fault) for fault in faults) or praise)
+    if faults:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    main()

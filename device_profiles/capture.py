@@ -1,0 +1,253 @@
+r"""Bytes that a device really sent, and the values they mean: the test that comes with every profile.
+
+A capture file lies beside its profile as `<model>.capture.yaml`:
+
+```yaml
+profile: eastron/sdm120
+exchanges:
+  # Modbus: what was asked and answered on a serial line, whole frames. `request` or `reply` may stand alone.
+  - {request: "01 04 00 00 00 02 71 CB", reply: "01 04 04 43 66 33 34 1B 38", expect: {voltage: 230.2}, origin: manual}
+  # Modbus: registers without their frame, as hex or as numbers.
+  - {table: input, address: 0x0001, words: "FF 33", expect: {temperature: -20.5}, origin: manual}
+  - {table: holding, address: 0x0165, words_dec: [4409, 30], expect: {illuminance: 44090, uv_index: 3}, origin: capture}
+  # Modbus: a damaged frame gives no values; `refused` says what is wrong with it.
+  - {reply: "01 04 02 02 22 D1 BA", refused: crc, origin: manual}
+  # Serial: what came in, as hex or as text; the readings it gives, in order, and how many frames of it are refused.
+  - {received: "AA C0 D4 04 3A 0A A1 60 1D AB", readings: [{group: particles, values: {pm2_5: 123.6}}], origin: manual}
+  - {received_text: "$GPGGA,...*47\r\n", readings: [], bad_frames: 1, origin: computed}
+  # Serial, asked: the request that was sent, and what came in.
+  - {request: "FF 01 86 00 00 00 00 00 79", received: "FF 86 ...", readings: [...], origin: manual}
+```
+
+An expected value is compared exactly; `null` means that the device says "no value". `quality` names the quality of a
+value that is not good (sensor_fault, out_of_range, warming_up); a `null` without one is a sensor_fault.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from annotated_types import Interval, Len
+
+from device_profiles.decode import decode_registers
+from device_profiles.decode_serial import FrameReader, SerialReading
+from device_profiles.fault_words import Broken
+from device_profiles.faults import read_document
+from device_profiles.modbus import (
+    ReadRequest,
+    ReplyError,
+    ReplyFault,
+    Request,
+    RequestError,
+    Table,
+    parse_request_pdu,
+    parse_rtu_reply,
+    parse_rtu_request,
+    rtu_request,
+)
+from device_profiles.modbus_model import Address, ModbusDevice
+from device_profiles.model import DeviceProfile
+from device_profiles.plan import covers
+from device_profiles.point_model import STRICT
+from device_profiles.serial_model import SerialDevice
+from device_profiles.yaml_tree import Path
+from wire.records import Value
+
+
+class Origin(StrEnum):
+    """Where the bytes come from; `computed` ones are no evidence of how the device behaves."""
+
+    CAPTURE = "capture"
+    MANUAL = "manual"
+    CODE = "code"
+    COMPUTED = "computed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedReading:
+    """One reading that serial bytes give. `device_time_ms` is the device's own UTC time, where the frame carries it."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    group: str
+    values: dict[str, float | None]
+    quality: dict[str, str] = field(default_factory=dict)
+    device_time_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One question and answer, or bytes of a stream; see the head of this module for which keys go together."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    origin: Origin
+    note: str = ""
+    request: str = ""
+    reply: str = ""
+    table: Table | None = None
+    address: Address | None = None
+    words: str = ""
+    words_dec: tuple[Annotated[int, Interval(ge=0, le=0xFFFF)], ...] = ()
+    expect: dict[str, float | None] = field(default_factory=dict)
+    quality: dict[str, str] = field(default_factory=dict)
+    refused: ReplyFault | None = None
+    received: str = ""
+    received_text: str = ""
+    readings: tuple[ExpectedReading, ...] = ()
+    bad_frames: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """A capture file."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    profile: str
+    exchanges: Annotated[tuple[Exchange, ...], Len(min_length=1)]
+
+
+def parse_capture(text: str, file: str) -> Capture:
+    """The capture a text describes.
+
+    Raises:
+        FileFaults: every fault of the text, each with its line.
+    """
+    return read_document(text, file, Capture)
+
+
+def check_capture(profile: DeviceProfile, capture: Capture) -> list[Broken]:
+    """Everything in the capture that the profile does not read as it says, with its path inside the capture file."""
+    broken: list[Broken] = []
+    if capture.profile != profile.profile:
+        broken.append(Broken(path=("profile",), found=repr(capture.profile), expected=repr(profile.profile)))
+    for index, exchange in enumerate(capture.exchanges):
+        broken.extend(_below(("exchanges", index), _exchange(profile, exchange)))
+    return broken
+
+
+def _exchange(profile: DeviceProfile, exchange: Exchange) -> Iterator[Broken]:
+    try:
+        if profile.modbus is not None:
+            yield from _modbus(profile.modbus, exchange)
+        elif profile.serial is not None:
+            yield from _serial(profile.serial, exchange)
+    except ValueError as error:
+        yield Broken(path=(), found=f"bytes that make no sense ({error})", expected="bytes as hex, like 01 F9")
+
+
+def _below(path: Path, items: Iterable[Broken]) -> Iterator[Broken]:
+    for item in items:
+        yield Broken(path=(*path, *item.path), found=item.found, expected=item.expected)
+
+
+def _modbus(device: ModbusDevice, exchange: Exchange) -> Iterator[Broken]:
+    if exchange.received or exchange.received_text or exchange.readings:
+        yield Broken(path=(), found="keys of a serial device", expected="request, reply or words for a Modbus device")
+        return
+    words = exchange.words_dec or _words(exchange.words)
+    if words:
+        if exchange.table is None or exchange.address is None:
+            yield Broken(path=(), found="words without table and address", expected="where they were read")
+            return
+        read = ReadRequest(table=exchange.table, address=exchange.address, count=len(words))
+        yield from _compare(_values(device, read, words), exchange)
+    elif exchange.request:
+        yield from _frames(device, exchange)
+    else:
+        yield Broken(path=(), found="neither request nor words", expected="one of them")
+
+
+def _frames(device: ModbusDevice, exchange: Exchange) -> Iterator[Broken]:
+    """Check the frames, and what the reply means. `refused` is of the reply, or of the request where that is alone."""
+    reply = bytes.fromhex(exchange.reply)
+    words: tuple[int, ...] = ()
+    try:
+        unit, request = _request(bytes.fromhex(exchange.request))
+        if reply:
+            words = parse_rtu_reply(unit, request, reply)
+    except (ReplyError, RequestError) as error:
+        kind = error.kind if isinstance(error, ReplyError) else "a request no device takes"
+        if kind != exchange.refused:
+            yield Broken(path=(), found=f"{error}", expected=str(exchange.refused or "good frames"))
+        return
+    if exchange.refused:
+        yield Broken(path=("refused",), found="good frames", expected=exchange.refused)
+    if isinstance(request, ReadRequest) and reply:
+        yield from _compare(_values(device, request, words), exchange)
+    elif exchange.expect:
+        yield Broken(path=("expect",), found="values without a reply to a read", expected="no values")
+
+
+def _request(frame: bytes) -> tuple[int, Request]:
+    unit, pdu = parse_rtu_request(frame)
+    request = parse_request_pdu(pdu)
+    ours = rtu_request(unit, request)
+    if ours != frame:
+        raise ReplyError(ReplyFault.WRONG_ECHO, f"{ours.hex(' ')} is what would be sent")
+    return unit, request
+
+
+def _words(text: str) -> tuple[int, ...]:
+    data = bytes.fromhex(text)
+    return struct.unpack(f">{len(data) // 2}H", data) if len(data) % 2 == 0 else (data[-1],)
+
+
+def _values(device: ModbusDevice, request: ReadRequest, words: tuple[int, ...]) -> dict[str, Value]:
+    """The values of the points that the request covers; where groups share a key, the first group's."""
+    found: dict[str, Value] = {}
+    for group in device.groups:
+        values = decode_registers(group, {request: words})
+        for point, value in zip(group.points, values, strict=True):
+            if covers(request, point):
+                found.setdefault(point.key, value)
+    return found
+
+
+def _serial(device: SerialDevice, exchange: Exchange) -> Iterator[Broken]:
+    if exchange.expect or exchange.words or exchange.words_dec or exchange.reply:
+        yield Broken(path=(), found="keys of a Modbus device", expected="received and readings for a serial device")
+        return
+    reader = FrameReader(device)
+    found = reader.feed(bytes.fromhex(exchange.received) or exchange.received_text.encode("latin-1"))
+    readings = [item for item in found if isinstance(item, SerialReading)]
+    bad = len(found) - len(readings)
+    if bad != exchange.bad_frames:
+        yield Broken(path=("bad_frames",), found=f"{bad} bad frames", expected=str(exchange.bad_frames))
+    if len(readings) != len(exchange.readings):
+        groups = ", ".join(reading.group for reading in readings) or "none"
+        yield Broken(path=("readings",), found=f"the readings {groups}", expected=f"{len(exchange.readings)} readings")
+    layouts = {group.name: [point.key for point in group.points] for group in device.groups}
+    for index, (reading, wanted) in enumerate(zip(readings, exchange.readings, strict=False)):
+        yield from _below(("readings", index), _reading(layouts[reading.group], reading, wanted))
+
+
+def _reading(keys: list[str], reading: SerialReading, wanted: ExpectedReading) -> Iterator[Broken]:
+    if reading.group != wanted.group:
+        yield Broken(path=("group",), found=repr(reading.group), expected=repr(wanted.group))
+        return
+    if wanted.device_time_ms is not None and reading.device_time_ms != wanted.device_time_ms:
+        expected = str(wanted.device_time_ms)
+        yield Broken(path=("device_time_ms",), found=str(reading.device_time_ms), expected=expected)
+    yield from _compare(dict(zip(keys, reading.values, strict=True)), wanted)
+
+
+def _compare(values: Mapping[str, Value], expected: Exchange | ExpectedReading) -> Iterator[Broken]:
+    if isinstance(expected, Exchange):
+        wanted, name = expected.expect, "expect"
+    else:
+        wanted, name = expected.values, "values"
+    for key, number in wanted.items():
+        if key not in values:
+            yield Broken(path=(name, key), found=f"the key {key!r}", expected=f"one of {', '.join(values) or 'none'}")
+            continue
+        quality = expected.quality.get(key, "good" if number is not None else "sensor_fault")
+        found = values[key]
+        if (found.number, found.quality.name.lower()) != (number, quality):
+            told = f"{found.number} {found.quality.name.lower()}"
+            yield Broken(path=(name, key), found=told, expected=f"{number} {quality}")
+    for key in expected.quality.keys() - wanted.keys():
+        yield Broken(path=("quality", key), found=f"a quality of {key!r}", expected=f"{key!r} among the {name}")

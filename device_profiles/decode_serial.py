@@ -1,0 +1,233 @@
+"""Frames of a serial device to readings. Pure; remembers only the last full time the device told.
+
+I1. A reading's values stand in the order of its group's points, and come from one frame.
+I2. What a frame does not carry gives no value: an absent label is no stale value.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from device_profiles.framing import BadFrame, Frame, FrameFault, cutter
+from device_profiles.numbers import ByteOrder, NumberType, decode_number, size_bytes
+from device_profiles.point_model import value_of
+from device_profiles.serial_model import (
+    Condition,
+    DeviceTime,
+    SerialDevice,
+    SerialGroup,
+    SerialPoint,
+    TextForm,
+    TimeForm,
+)
+from device_profiles.text_readings import clock_ms, date_ms, nearest_day_ms, short_date_ms, text_number
+from wire.records import MAX_TIME_MS, Quality, Value
+
+_NO_VALUE: Final = Value(None, Quality.SENSOR_FAULT)
+_NOT_READY: Final = Value(None, Quality.WARMING_UP)
+_DATE_TIME_BYTES: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SerialReading:
+    """What one frame gave for one group: values in the order of the group's points.
+
+    `device_time_ms` is the UTC time that the device told with them, or None.
+    """
+
+    group: str
+    values: tuple[Value, ...]
+    device_time_ms: int | None = None
+
+
+class FrameReader:
+    """Bytes of one device to readings, in any cuts."""
+
+    def __init__(self, device: SerialDevice) -> None:
+        self._device = device
+        self._cutter = cutter(device)
+        # Changed by frames, readings and give_up only.
+        self._frame_count = 0
+        self._bad: Counter[FrameFault] = Counter()
+        self._last_time_ms: int | None = None
+
+    def feed(self, data: bytes) -> list[SerialReading | BadFrame]:
+        """Take the next bytes; return the readings and bad frames that they completed, in order.
+
+        A good frame that belongs to no group gives nothing.
+        """
+        found: list[SerialReading | BadFrame] = []
+        for frame in self.frames(data):
+            if isinstance(frame, BadFrame):
+                found.append(frame)
+            else:
+                found += self.readings(frame)
+        return found
+
+    def frames(self, data: bytes) -> list[Frame | BadFrame]:
+        """Take the next bytes; return the frames that they completed, for whoever must tell a reply from others."""
+        return self._counted(self._cutter.feed(data))
+
+    def give_up(self) -> list[Frame | BadFrame]:
+        """No more bytes will come (a timeout): return what the unfinished frame was, and what stood behind it."""
+        return self._counted(self._cutter.give_up())
+
+    def readings(self, frame: Frame) -> list[SerialReading]:
+        """What a frame gives: one reading for each group that it belongs to."""
+        for source in self._device.time_sources:
+            if frame.fields and frame.fields[0] == source.sentence:
+                self._told(source.time, frame)
+        return [self._reading(group, frame) for group in self._device.groups if belongs(frame, group)]
+
+    @property
+    def frame_count(self) -> int:
+        """Frames whose checks held, whether a group reads them or not."""
+        return self._frame_count
+
+    @property
+    def bad_frames(self) -> Mapping[FrameFault, int]:
+        """Bad frames by fault."""
+        return self._bad
+
+    @property
+    def garbage_bytes(self) -> int:
+        """Bytes that were part of no good frame."""
+        return self._cutter.garbage_bytes
+
+    @property
+    def device_time_ms(self) -> int | None:
+        """The last UTC time that the device told; None before the first."""
+        return self._last_time_ms
+
+    def _told(self, time: DeviceTime, frame: Frame) -> int | None:
+        told_ms = _device_time_ms(time, frame, self._last_time_ms)
+        if told_ms is not None:
+            self._last_time_ms = told_ms
+        return told_ms
+
+    def _counted(self, frames: list[Frame | BadFrame]) -> list[Frame | BadFrame]:
+        for frame in frames:
+            if isinstance(frame, BadFrame):
+                self._bad[frame.fault] += 1
+            else:
+                self._frame_count += 1
+        return frames
+
+    def _reading(self, group: SerialGroup, frame: Frame) -> SerialReading:
+        time_ms = self._told(group.time, frame) if group.time else None
+        if group.warming_up and all(holds(condition, frame) for condition in group.warming_up):
+            return SerialReading(group=group.name, values=(_NOT_READY,) * len(group.points), device_time_ms=time_ms)
+        values = tuple(_value(point, frame) for point in group.points)
+        return SerialReading(group=group.name, values=values, device_time_ms=time_ms)
+
+
+def belongs(frame: Frame, group: SerialGroup) -> bool:
+    """Whether the group is read from this frame."""
+    if group.frame_length is not None and len(frame.raw) != group.frame_length:
+        return False
+    if group.sentence is not None and (not frame.fields or frame.fields[0] != group.sentence):
+        return False
+    if frame.labels is not None and not all(
+        point.optional or point.label in frame.labels for point in group.points if point.label is not None
+    ):
+        return False
+    return all(holds(condition, frame) for condition in group.when)
+
+
+def holds(condition: Condition, frame: Frame) -> bool:
+    """Whether a condition holds in a frame; one on a field that is not there does not."""
+    text = _text(frame, condition.at, condition.label)
+    if condition.not_text:
+        return text not in condition.not_text
+    if frame.labels is not None or frame.fields:
+        if text is None:
+            return False
+        if condition.text:
+            return text in condition.text
+        number = text_number(text, TextForm.DECIMAL)
+    else:
+        number = _number(frame, condition.at, condition.type, condition.order)
+    if condition.one_of:
+        return number in condition.one_of
+    if condition.at_least is not None:
+        return number is not None and number >= condition.at_least
+    return True
+
+
+def _value(point: SerialPoint, frame: Frame) -> Value:
+    if not all(holds(condition, frame) for condition in point.when):
+        return _NO_VALUE
+    return value_of(_raw(point, frame), point)
+
+
+def _raw(point: SerialPoint, frame: Frame) -> int | float | None:
+    if point.type is not None:
+        return _number(frame, point.at, point.type, point.order)
+    text = _text(frame, point.at, point.label)
+    if text is None:
+        return None
+    if point.texts:
+        return point.texts.get(text)
+    hemisphere = ""
+    if point.at is not None and point.form in {TextForm.LATITUDE, TextForm.LONGITUDE}:
+        hemisphere = _text(frame, point.at + 1, None) or ""
+    return text_number(text, point.form, hemisphere)
+
+
+def _text(frame: Frame, at: int | None, label: str | None) -> str | None:
+    if label is not None:
+        return None if frame.labels is None else frame.labels.get(label)
+    if at is None or at >= len(frame.fields):
+        return None
+    return frame.fields[at]
+
+
+def _number(frame: Frame, at: int | None, number_type: NumberType, order: ByteOrder) -> int | float | None:
+    if at is None or at + size_bytes(number_type) > len(frame.raw):
+        return None
+    return decode_number(frame.raw[at : at + size_bytes(number_type)], number_type, order)
+
+
+def _device_time_ms(time: DeviceTime, frame: Frame, last_ms: int | None) -> int | None:
+    """The time that a frame tells; None where it tells none, or one before 1970 or beyond what a record may have."""
+    if not all(holds(condition, frame) for condition in time.when):
+        return None
+    found = _told_ms(time, frame, last_ms)
+    return found if found is not None and 0 <= found <= MAX_TIME_MS else None
+
+
+def _told_ms(time: DeviceTime, frame: Frame, last_ms: int | None) -> int | None:
+    if time.form is TimeForm.PACKED_DATE_TIME:
+        return _packed_ms(frame.raw[time.at : time.at + _DATE_TIME_BYTES])
+    clock = clock_ms(_text(frame, time.at, None) or "")
+    if clock is None:
+        return None
+    match time.form:
+        case TimeForm.CLOCK_DATE:
+            day = short_date_ms(_text(frame, time.date_at, None) or "")
+        case TimeForm.CLOCK_DAY_MONTH_YEAR:
+            day = _three_field_date_ms(frame, time.date_at or 0)
+        case TimeForm.CLOCK:
+            return None if last_ms is None else nearest_day_ms(clock, last_ms)
+        case _:
+            assert_never(time.form)
+    return None if day is None else day + clock
+
+
+def _three_field_date_ms(frame: Frame, at: int) -> int | None:
+    texts = [_text(frame, at + index, None) or "" for index in range(3)]
+    numbers = [text_number(text, TextForm.DECIMAL) for text in texts]
+    day, month, year = (number if isinstance(number, int) else 0 for number in numbers)
+    return date_ms(day, month, year)
+
+
+def _packed_ms(raw: bytes) -> int | None:
+    if len(raw) < _DATE_TIME_BYTES:
+        return None
+    date, time = int.from_bytes(raw[:4], "big"), int.from_bytes(raw[4:], "big")
+    day = date_ms(date & 0x1F, date >> 5 & 0xF, date >> 9 & 0xFFF)
+    hour, minute, second, millisecond = time >> 22 & 0x1F, time >> 16 & 0x3F, time >> 10 & 0x3F, time & 0x3FF
+    if day is None or hour > 23 or minute > 59 or second > 59 or millisecond > 999:  # noqa: PLR2004 - a clock
+        return None
+    return day + ((hour * 60 + minute) * 60 + second) * 1000 + millisecond

@@ -1,0 +1,207 @@
+"""What the API and the page show, gathered from the registry, the series store and the running parts."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from hub.api.asked import MAX_SAMPLES, Windowing, the_one
+from hub.api.views import (
+    DeviceView,
+    FleetView,
+    LatestView,
+    Meanings,
+    SamplesView,
+    SeriesView,
+    SiteView,
+    device_views,
+    fleet_view,
+    sample_view,
+    site_views,
+)
+from hub.clock import Clock
+from hub.ingest.counters import IngestCounters
+from hub.registry.model import RegistryError
+from hub.registry.store import Registry
+from hub.series.base import Selection, SeriesError, SeriesStore, TimeRange
+from wire.identifiers import GatewayId
+
+_ANSWER_S: Final = 3.0
+_NOBODY: Final = "-"  # no gateway can be called so: the store answers, and has nothing to read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartHealth:
+    """One part of the hub; `trouble` is None while it works."""
+
+    kind: str
+    ok: bool
+    trouble: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestHealth:
+    """Taking batches in; counted since the hub started."""
+
+    ok: bool
+    trouble: str | None
+    queue_messages: int
+    queue_bytes: int
+    received: int
+    dropped_full: int
+    unreadable: int
+    forged: int
+    ignored_unknown: int
+    ignored_blocked: int
+    records_stored: int
+    records_refused: int
+    commits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The hub: `ok` when all its parts are."""
+
+    ok: bool
+    version: str
+    now_ms: int
+    started_ms: int
+    broker: PartHealth
+    series: PartHealth
+    registry: PartHealth
+    ingest: IngestHealth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What the running hub says about itself: its version, its kinds of parts, its broker link and its ingest."""
+
+    version: str
+    started_ms: int
+    broker_kind: str
+    series_kind: str
+    registry_kind: str
+    broker_trouble: Callable[[], str | None]
+    ingest: Callable[[], IngestCounters]
+
+
+class Shown:
+    """Answers what is asked; reads only."""
+
+    def __init__(self, *, registry: Registry, series: SeriesStore, running: Running, clock: Clock) -> None:
+        self._registry = registry
+        self._series = series
+        self._running = running
+        self._clock = clock
+
+    def now_ms(self) -> int:
+        """The hub's clock."""
+        return self._clock.now_ms()
+
+    async def health(self) -> Health:
+        """The hub and its parts; never raises for a part in trouble."""
+        series, registry = await asyncio.gather(
+            self._part(self._running.series_kind, lambda: self._series.series(Selection(gateway=_NOBODY))),
+            self._part(self._running.registry_kind, lambda: self._registry.fleet.gateway(GatewayId(_NOBODY))),
+        )
+        trouble = self._running.broker_trouble()
+        broker = PartHealth(kind=self._running.broker_kind, ok=trouble is None, trouble=trouble)
+        ingest = _ingest_health(self._running.ingest())
+        return Health(
+            ok=broker.ok and series.ok and registry.ok and ingest.ok,
+            version=self._running.version,
+            now_ms=self.now_ms(),
+            started_ms=self._running.started_ms,
+            broker=broker,
+            series=series,
+            registry=registry,
+            ingest=ingest,
+        )
+
+    async def sites(self) -> list[SiteView]:
+        """All sites."""
+        sites, gateways = await self._registry.fleet.sites(), await self._registry.fleet.gateways()
+        return site_views(sites, gateways, now_ms=self.now_ms())
+
+    async def fleet(self) -> FleetView:
+        """All gateways with their accounts."""
+        gateways = await self._registry.fleet.gateways()
+        accounts = await self._registry.ledger.all_accounts()
+        unknown = await self._registry.fleet.unknown_gateways()
+        return fleet_view(gateways, accounts, unknown, now_ms=self.now_ms())
+
+    async def devices(self, gateway: str | None) -> list[DeviceView]:
+        """The devices of one gateway, or of all."""
+        devices = await self._registry.fleet.devices(None if gateway is None else GatewayId(gateway))
+        return device_views(devices, await self._registry.fleet.gateways(), now_ms=self.now_ms())
+
+    async def latest(self, asked: Selection) -> list[LatestView]:
+        """The newest value of each series."""
+        meanings = await self._meanings(asked)
+        found = await self._series.latest(asked)
+        now_ms = self.now_ms()
+        return [meanings.latest(item, now_ms=now_ms) for item in found]
+
+    async def series(self, asked: Selection) -> list[SeriesView]:
+        """The series there are."""
+        meanings = await self._meanings(asked)
+        return [meanings.series(key) for key in await self._series.series(asked)]
+
+    async def samples(
+        self, asked: Selection, time_range: TimeRange, *, windowing: Windowing | None, limit: int
+    ) -> SamplesView:
+        """Values of one series over time, at most `limit`, the newest.
+
+        Raises:
+            AskedError: several series are meant.
+            NothingThere: none is.
+        """
+        key = the_one(await self._series.series(asked))
+        meanings = await self._meanings(Selection(gateway=key.gateway))
+        if windowing is None:
+            kept = min(limit, MAX_SAMPLES)
+            samples = await self._series.samples(key, time_range, limit=kept + 1)
+        else:
+            kept = limit
+            samples = await self._series.windows(
+                key, time_range, aggregate=windowing.aggregate, window_ns=windowing.window_ns
+            )
+        return SamplesView(
+            series=meanings.series(key),
+            aggregate=None if windowing is None else windowing.aggregate.value,
+            window_s=None if windowing is None else windowing.window_ns / 1e9,
+            samples=tuple(sample_view(sample) for sample in samples[-kept:]),
+            truncated=len(samples) > kept,
+        )
+
+    async def _meanings(self, asked: Selection) -> Meanings:
+        gateway = None if asked.gateway is None else GatewayId(asked.gateway)
+        return Meanings(await self._registry.fleet.devices(gateway))
+
+    async def _part(self, kind: str, ask: Callable[[], Awaitable[object]]) -> PartHealth:
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                await ask()
+        except TimeoutError:
+            return PartHealth(kind=kind, ok=False, trouble=f"no answer within {_ANSWER_S:.0f} s")
+        except (SeriesError, RegistryError) as error:
+            return PartHealth(kind=kind, ok=False, trouble=str(error))
+        return PartHealth(kind=kind, ok=True, trouble=None)
+
+
+def _ingest_health(counters: IngestCounters) -> IngestHealth:
+    return IngestHealth(
+        ok=counters.trouble is None,
+        trouble=counters.trouble,
+        queue_messages=counters.queue_messages,
+        queue_bytes=counters.queue_bytes,
+        received=counters.received,
+        dropped_full=counters.dropped_full,
+        unreadable=counters.unreadable,
+        forged=counters.forged,
+        ignored_unknown=counters.ignored_unknown,
+        ignored_blocked=counters.ignored_blocked,
+        records_stored=counters.records_stored,
+        records_refused=counters.records_refused,
+        commits=counters.commits,
+    )

@@ -1,0 +1,124 @@
+"""The hub's own MQTT client: hears what gateways say, says what the hub has to say, and comes back when the link drops.
+
+I1. A message is handed on once for each time the broker delivers it; nothing here remembers or repeats.
+I2. `publish` returns only when the broker has the message; while there is no link it raises, it never queues.
+"""
+
+import logging
+import random
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+import aiomqtt
+
+from hub.broker.base import BrokerError, Door
+from hub.clock import Clock
+from wire.topics import Up, up_filter
+
+_log = logging.getLogger(__name__)
+# paho reports each lost link as a warning of its own; the one line here says it better.
+logging.getLogger("mqtt").setLevel(logging.CRITICAL)
+_FIRST_WAIT_S: Final = 0.2
+_LONGEST_WAIT_S: Final = 15.0
+_KEEPALIVE_S: Final = 20
+_TIMEOUT_S: Final = 10.0
+_ID_BITS: Final = 64
+_HEARD: Final = (Up.BATCH, Up.STATUS, Up.INVENTORY)
+
+
+class LinkDown(Exception):  # noqa: N818 - it names a state of the link
+    """There is no link to the broker just now; what was to be said was not said."""
+
+
+class HubLink:
+    """The hub's link to its broker. `run` keeps it; `publish` speaks over it; `hear` is handed topic and payload."""
+
+    def __init__(
+        self, door: Door, *, hear: Callable[[str, bytes], object], clock: Clock, chance: random.Random
+    ) -> None:
+        self._door = door
+        self._hear = hear
+        self._clock = clock
+        self._chance = chance
+        # An identifier nobody can guess: a broker hands a session to whoever names it.
+        self._identifier = f"{door.username or 'sen.hub'}-{random.SystemRandom().getrandbits(_ID_BITS):016x}"
+        # Changed by run only.
+        self._client: aiomqtt.Client | None = None
+        self._trouble: str | None = "not connected yet"
+
+    @property
+    def trouble(self) -> str | None:
+        """Why there is no link; None while there is one."""
+        return self._trouble
+
+    async def run(self) -> None:
+        """Never return: connect, hear, and connect again after growing waits."""
+        wait_s = _FIRST_WAIT_S
+        while True:
+            since_s = self._clock.monotonic_s()
+            try:
+                await self._hear_while_connected()
+            except aiomqtt.MqttError as error:
+                if self._trouble is None:
+                    _log.warning("broker %s: link lost: %s", self._door.url, error)
+                    self._trouble = str(error)
+                elif self._trouble != str(error):
+                    _log.warning("broker %s: no link: %s", self._door.url, error)
+                    self._trouble = str(error)
+            finally:
+                self._client = None
+            wait_s = _FIRST_WAIT_S if self._clock.monotonic_s() - since_s > _LONGEST_WAIT_S else wait_s
+            await self._clock.sleep(self._chance.uniform(0.5, 1.0) * wait_s)
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Say something with QoS 1; return when the broker has it.
+
+        Raises:
+            LinkDown: it was not said, or nobody can know.
+        """
+        if self._client is None:
+            raise LinkDown(f"broker {self._door.url}: {self._trouble}")
+        try:
+            await self._client.publish(topic, payload, qos=1)
+        except aiomqtt.MqttError as error:
+            raise LinkDown(f"broker {self._door.url}: {error}") from error
+
+    async def _hear_while_connected(self) -> None:
+        async with self._new_client() as client:
+            await client.subscribe([(up_filter(leaf), 1) for leaf in _HEARD])
+            self._client, self._trouble = client, None
+            _log.info("broker %s: connected", self._door.url)
+            async for message in client.messages:
+                if isinstance(message.payload, bytes):
+                    self._hear(str(message.topic), message.payload)
+
+    def _new_client(self) -> aiomqtt.Client:
+        door = self._door
+        return aiomqtt.Client(
+            door.host,
+            door.port,
+            username=door.username,
+            password=door.password,
+            identifier=self._identifier,
+            protocol=aiomqtt.ProtocolVersion.V311,
+            clean_session=True,
+            keepalive=_KEEPALIVE_S,
+            timeout=_TIMEOUT_S,
+            tls_context=_tls_context(door),
+        )
+
+
+def _tls_context(door: Door) -> ssl.SSLContext | None:
+    """What checks the broker's certificate.
+
+    Raises:
+        BrokerError: the authority's file cannot be used.
+    """
+    if not door.tls:
+        return None
+    try:
+        return ssl.create_default_context(cafile=door.ca_file)
+    except OSError as error:
+        raise BrokerError(f"broker.ca_file {door.ca_file}: {error}") from error

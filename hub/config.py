@@ -1,0 +1,372 @@
+"""The hub's folder: `hub.yaml`, which people write, the secrets beside it, and where everything else lies.
+
+I1. Nothing has a default password: `make_folder` draws each secret, in files only the owner may read.
+"""
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, ClassVar, Final
+from urllib.parse import urlsplit
+
+from annotated_types import Interval, MinLen
+
+from device_profiles.fault_words import Broken
+from device_profiles.faults import read_document
+from device_profiles.yaml_tree import Path as KeyPath
+from device_profiles.yaml_tree import YamlTree
+
+CONFIG_NAME: Final = "hub.yaml"
+_STRICT: Final = {"extra": "forbid"}
+_SECRET_BYTES: Final = 32
+_HTTP_TOKEN: Final = "secrets/http.token"  # noqa: S105 - a file name
+_HUB_PASSWORD: Final = "secrets/hub-mqtt.password"  # noqa: S105 - a file name
+
+Port = Annotated[int, Interval(ge=1, le=65535)]
+Text = Annotated[str, MinLen(1)]
+
+
+class ConfigError(Exception):
+    """The hub's folder or file cannot be used: what, where, and what to do."""
+
+
+class SeriesKind(StrEnum):
+    """Where series are kept."""
+
+    EMBEDDED = "embedded"
+    INFLUXDB2 = "influxdb2"
+    INFLUXDB1 = "influxdb1"
+
+
+class BrokerKind(StrEnum):
+    """Which broker stands between gateways and hub; `auto` is Mosquitto where it is installed, otherwise embedded."""
+
+    AUTO = "auto"
+    MOSQUITTO = "mosquitto"
+    EMBEDDED = "embedded"
+    URL = "url"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpConfig:
+    """Where the page and the API are."""
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    host: Text = "127.0.0.1"
+    port: Port = 8080
+    token_file: Text = _HTTP_TOKEN
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether others than this machine can reach it."""
+        return not _is_loopback(self.host)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsConfig:
+    """The encrypted MQTT listener."""
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    port: Port = 8883
+    certificate_file: Text
+    key_file: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttConfig:
+    """Where gateways find the hub's own broker."""
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    host: Text = "127.0.0.1"
+    port: Port = 1883
+    tls: TlsConfig | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether passwords may cross a network in the clear."""
+        return not _is_loopback(self.host)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerConfig:
+    """Which broker. All but `kind` belongs to a broker that somebody else runs."""
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    kind: BrokerKind = BrokerKind.AUTO
+    url: Text | None = None
+    username: Text | None = None
+    password_file: Text | None = None
+    ca_file: Text | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesConfig:
+    """Where series are kept. All but `kind` belongs to InfluxDB."""
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    kind: SeriesKind = SeriesKind.EMBEDDED
+    url: Text | None = None
+    org: Text | None = None
+    bucket: Text | None = None
+    token_file: Text | None = None
+    username: Text | None = None
+    password_file: Text | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryConfig:
+    """The registry's database as an SQLAlchemy URL; None is a SQLite file in the hub's folder."""
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    url: Text | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubConfig:
+    """What stands in `hub.yaml`. Paths are relative to the file."""
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    http: HttpConfig = HttpConfig()
+    mqtt: MqttConfig = MqttConfig()
+    broker: BrokerConfig = BrokerConfig()
+    series: SeriesConfig = SeriesConfig()
+    registry: RegistryConfig = RegistryConfig()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubFolder:
+    """A hub's folder and what its file says."""
+
+    path: Path
+    config: HubConfig
+
+    @property
+    def broker(self) -> Path:
+        """The folder of the hub's own broker."""
+        return self.path / "broker"
+
+    @property
+    def users_file(self) -> Path:
+        """Who may enter the hub's own broker."""
+        return self.broker / "users"
+
+    @property
+    def series_file(self) -> Path:
+        """The embedded series store."""
+        return self.path / "series.sqlite"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the hub that runs on this folder."""
+        return self.path / "hub.lock"
+
+    @property
+    def registry_url(self) -> str:
+        """The registry's database."""
+        return self.config.registry.url or f"sqlite+aiosqlite:///{self.path / 'registry.sqlite'}"
+
+    def file(self, name: str) -> Path:
+        """A file that `hub.yaml` names."""
+        return self.path / name
+
+    def secret(self, name: str) -> str:
+        """What stands in a secret file.
+
+        Raises:
+            ConfigError: it cannot be read, or is empty.
+        """
+        path = self.file(name)
+        try:
+            text = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"secret file {path}: {error}; `sen-hub init` makes it anew where it is missing"
+            ) from error
+        if not text:
+            raise ConfigError(f"secret file {path}: found nothing, expected one line with the secret")
+        return text
+
+    @property
+    def http_token(self) -> str:
+        """What an API client must show when the hub is reachable from other machines."""
+        return self.secret(self.config.http.token_file)
+
+    @property
+    def hub_password(self) -> str:
+        """The hub's own password at its own broker."""
+        return self.secret(_HUB_PASSWORD)
+
+
+def open_folder(place: Path) -> HubFolder:
+    """The hub's folder, named by itself or by its file.
+
+    Raises:
+        ConfigError: there is no such folder or file, or it cannot be read.
+        FileFaults: everything wrong with the file, by line.
+    """
+    path = place / CONFIG_NAME if place.is_dir() else place
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"{path}: {reason}; `sen-hub init {place}` makes a hub's folder") from error
+    folder = path.parent.resolve()
+
+    def rules(tree: YamlTree) -> Iterator[Broken]:
+        yield from _series_rules(tree)
+        yield from _broker_rules(tree)
+        yield from _file_rules(tree, folder)
+
+    return HubFolder(path=folder, config=read_document(text, str(path), HubConfig, rules=rules))
+
+
+def make_folder(path: Path) -> list[Path]:
+    """Make what a hub's folder needs and leave alone what is there; returns what was made.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
+    made: list[Path] = []
+    try:
+        for folder in (path, path / "secrets", path / "broker"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files = [path / name for name in (_HTTP_TOKEN, _HUB_PASSWORD)]
+        made += [file for file in files if write_secret(file, secrets.token_urlsafe(_SECRET_BYTES))]
+        file = path / CONFIG_NAME
+        if not file.exists():
+            file.write_text(_TEMPLATE, encoding="utf-8")
+            made.append(file)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; choose a folder that this user may write") from error
+    return made
+
+
+def write_secret(path: Path, text: str) -> bool:
+    """Write a file that only the owner may read; False, and nothing is written, where there is one already.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"{text}\n")
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+_SERIES_KEYS: Final = {
+    SeriesKind.EMBEDDED: (frozenset[str](), frozenset[str]()),
+    SeriesKind.INFLUXDB2: (frozenset({"url", "org", "bucket", "token_file"}), frozenset[str]()),
+    SeriesKind.INFLUXDB1: (frozenset({"url"}), frozenset({"bucket", "username", "password_file"})),
+}
+_URL_KEYS: Final = (frozenset({"url"}), frozenset({"username", "password_file", "ca_file"}))
+_OWN_KEYS: Final = (frozenset[str](), frozenset[str]())
+
+
+def _series_rules(tree: YamlTree) -> Iterator[Broken]:
+    kind = tree.at(("series", "kind")) or SeriesKind.EMBEDDED
+    if kind in set(SeriesKind):
+        yield from _key_rules(tree, "series", str(kind), *_SERIES_KEYS[SeriesKind(str(kind))])
+    yield from _url_rules(tree, ("series", "url"), {"http", "https"})
+
+
+def _broker_rules(tree: YamlTree) -> Iterator[Broken]:
+    kind = tree.at(("broker", "kind")) or BrokerKind.AUTO
+    if kind in set(BrokerKind):
+        yield from _key_rules(tree, "broker", str(kind), *(_URL_KEYS if kind == BrokerKind.URL else _OWN_KEYS))
+    yield from _url_rules(tree, ("broker", "url"), {"mqtt", "mqtts"})
+
+
+def _key_rules(
+    tree: YamlTree, part: str, kind: str, needed: frozenset[str], allowed: frozenset[str]
+) -> Iterator[Broken]:
+    section = tree.at((part,))
+    given = {key for key, value in section.items() if value is not None} if isinstance(section, dict) else set()
+    for key in sorted(needed - given):
+        yield Broken(path=(part, "kind"), found=f"kind {kind} without {key}", expected=f"{key} beside it")
+    for key in sorted(given - needed - allowed - {"kind"}):
+        yield Broken(path=(part, key), found=f"{key} with kind {kind}", expected=f"no {key} for this kind")
+
+
+def _url_rules(tree: YamlTree, path: KeyPath, schemes: set[str]) -> Iterator[Broken]:
+    url = tree.at(path)
+    if not isinstance(url, str):
+        return
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0 and not parts.username
+    except ValueError:
+        good = False
+    if not good:
+        wanted = " or ".join(f"{scheme}://host[:port]" for scheme in sorted(schemes))
+        yield Broken(path=path, found=repr(url), expected=f"{wanted}, with no user in it")
+
+
+def _file_rules(tree: YamlTree, folder: Path) -> Iterator[Broken]:
+    named: tuple[KeyPath, ...] = (
+        ("http", "token_file"),
+        ("mqtt", "tls", "certificate_file"),
+        ("mqtt", "tls", "key_file"),
+        ("broker", "password_file"),
+        ("broker", "ca_file"),
+        ("series", "token_file"),
+        ("series", "password_file"),
+    )
+    for path in named:
+        name = tree.at(path)
+        if isinstance(name, str) and name and not (folder / name).is_file():
+            yield Broken(path=path, found=f"{name!r}, which is not there", expected="a file, relative to this one")
+
+
+_TEMPLATE: Final = """\
+# The hub's settings. What stands here are the defaults; `docs/hub.md` explains each key.
+# Paths are relative to this file. Secrets stand in files of their own that only the hub's user may read.
+
+# The page and the API. On another address than this machine's own (127.0.0.1), everything asks for the
+# token in token_file: API clients send "Authorization: Bearer <token>", the page asks for it once.
+http:
+  host: 127.0.0.1
+  port: 8080
+  token_file: secrets/http.token
+
+# Where gateways connect. For gateways on other machines: host 0.0.0.0, and TLS.
+mqtt:
+  host: 127.0.0.1
+  port: 1883
+  # tls: {port: 8883, certificate_file: tls/hub.crt, key_file: tls/hub.key}
+
+# auto: Mosquitto where it is installed (apt install mosquitto), otherwise the embedded one.
+# A broker that somebody else runs:
+#   broker: {kind: url, url: "mqtts://broker.example:8883", username: sen.hub, password_file: secrets/broker.password}
+broker:
+  kind: auto            # auto | mosquitto | embedded | url
+
+# embedded: one SQLite file in this folder. InfluxDB:
+#   series: {kind: influxdb2, url: "http://127.0.0.1:8086", org: sen, bucket: sen, token_file: secrets/influx.token}
+#   series: {kind: influxdb1, url: "http://127.0.0.1:8086", bucket: sen}
+series:
+  kind: embedded        # embedded | influxdb2 | influxdb1
+
+# Default: registry.sqlite in this folder. Several hubs share a PostgreSQL:
+#   registry: {url: "postgresql+psycopg://sen@db.example/sen"}
+"""

@@ -1,0 +1,211 @@
+"""What to do with batches: whom to listen to, what to write, and what to say afterwards. Pure.
+
+I1. A record that is done (stored or refused) is never written again: its sender only hears the commit again.
+I2. A record that was declared lost, and arrives all the same, is written.
+I3. A seq stands for one record: another content under the same seq is put aside, never stored.
+I4. A commit speaks only of what its gateway asked about, and only after all of it is final.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hub.registry.ledger import EpochView, Settlement
+from hub.registry.model import GatewayState
+from wire.identifiers import GatewayId
+from wire.messages import Commit, Refusal, Refused
+from wire.quantities import QUANTITIES
+from wire.ranges import RangeSet
+from wire.records import Batch, Loss, Record, Stream
+
+EpochKey = tuple[GatewayId, int]
+
+# An honest gateway's epoch has a handful of holes; more than this many would make every ledger entry slow.
+MAX_LEDGER_RANGES = 10_000
+# As many as one message may hold (wire.message_items) and a gateway digests at once.
+MAX_COMMIT_RANGES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """The batch is taken in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """The sender is not listened to: it hears nothing, and a person sees that it speaks."""
+
+    state: GatewayState | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """The batch is not what its sender may say: it is put aside and its sender hears nothing."""
+
+    detail: str
+
+
+Admission = Accept | Ignore | Quarantine
+
+
+def admit(speaker: GatewayId, state: GatewayState | None, batch: Batch, view: EpochView) -> Admission:
+    """Whether a batch is taken in.
+
+    Args:
+        speaker: who sent it, by the topic that the broker guards.
+        state: what the registry says of the speaker; None where it does not know it.
+        batch: what was sent.
+        view: the ledger of the batch's epoch.
+    """
+    if state is not GatewayState.ACTIVE:
+        return Ignore(state)
+    if batch.gateway != speaker:
+        return Quarantine(f"gateway {speaker} sent a batch in the name of gateway {batch.gateway}")
+    if len((view.ledger.done | asked_by(batch)).ranges) > MAX_LEDGER_RANGES:
+        return Quarantine(f"epoch {batch.epoch:016x}: more than {MAX_LEDGER_RANGES} holes between its records")
+    return Accept()
+
+
+def asked_by(batch: Batch) -> RangeSet:
+    """The seqs of the batch: its records and its tombstones."""
+    records = ((record.seq, record.seq) for record in batch.records)
+    return RangeSet.of([*records, *((loss.first, loss.last) for loss in batch.losses)])
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One record with its name."""
+
+    gateway: GatewayId
+    epoch: int
+    record: Record
+
+    @property
+    def key(self) -> EpochKey:
+        """The epoch it belongs to."""
+        return self.gateway, self.epoch
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedItem:
+    """A record that will never be stored, and why."""
+
+    item: Item
+    refusal: Refusal
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What was asked about one epoch: the seqs, the tombstones, and the refusals that the ledger knows already."""
+
+    asked: RangeSet = field(default_factory=RangeSet)
+    losses: tuple[Loss, ...] = ()
+    refused_before: tuple[Refused, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """Several accepted batches as one piece of work."""
+
+    write: tuple[Item, ...]
+    refused: tuple[RefusedItem, ...]
+    conflicts: tuple[Item, ...]
+    questions: Mapping[EpochKey, Question]
+
+
+def workload_of(batches: Iterable[Batch], views: Mapping[EpochKey, EpochView]) -> Workload:
+    """Bring accepted batches together: each record that is not done once, whatever the batches' cuts."""
+    seen: dict[tuple[EpochKey, int], Record] = {}
+    write: list[Item] = []
+    refused: list[RefusedItem] = []
+    conflicts: list[Item] = []
+    questions: dict[EpochKey, Question] = {}
+    for batch in batches:
+        key = (batch.gateway, batch.epoch)
+        view = views.get(key, EpochView())
+        questions[key] = _asked_too(questions.get(key), batch, view)
+        for record in batch.records:
+            item = Item(batch.gateway, batch.epoch, record)
+            first = seen.setdefault((key, record.seq), record)
+            if first is not record:
+                conflicts += [item] if first != record else []
+            elif record.seq in view.ledger.done:
+                continue
+            elif (detail := unfit(record.stream)) is not None:
+                refused.append(RefusedItem(item, Refusal.UNKNOWN_UNIT, detail))
+            else:
+                write.append(item)
+    return Workload(write=tuple(write), refused=tuple(refused), conflicts=tuple(conflicts), questions=questions)
+
+
+def unfit(stream: Stream) -> str | None:
+    """Why no record of this stream may be stored: a quantity in another unit than everybody's; None where it may.
+
+    A quantity that this hub does not know yet is stored: the inventory says what it is.
+    """
+    for point in stream.points:
+        quantity = QUANTITIES.get(point.quantity)
+        if quantity is not None and quantity.unit != point.unit:
+            return f"point {point.key}: {point.quantity} in {point.unit!r}, expected {quantity.unit!r}"
+    return None
+
+
+def settlements_of(work: Workload, refused: Sequence[RefusedItem]) -> list[Settlement]:
+    """What the ledger is to record after the write. `refused` holds all refusals of this work, ours and the store's."""
+    refused_of: dict[EpochKey, list[Refused]] = {}
+    for one in refused:
+        refused_of.setdefault(one.item.key, []).append(Refused(seq=one.item.record.seq, reason=one.refusal))
+    written: dict[EpochKey, list[int]] = {}
+    for item in work.write:
+        written.setdefault(item.key, []).append(item.record.seq)
+    return [
+        Settlement(
+            gateway=key[0],
+            epoch=key[1],
+            stored=RangeSet.of_numbers(written.get(key, ()))
+            - RangeSet.of_numbers(one.seq for one in refused_of.get(key, ())),
+            refused=tuple(refused_of.get(key, ())),
+            losses=question.losses,
+        )
+        for key, question in work.questions.items()
+    ]
+
+
+def commits_of(work: Workload, settlements: Iterable[Settlement], *, credit: int, hub_time_ms: int) -> list[Commit]:
+    """What the gateways hear once the ledger holds the settlements: one commit an epoch, more where it is torn."""
+    commits: list[Commit] = []
+    for settlement in settlements:
+        question = work.questions[settlement.gateway, settlement.epoch]
+        refused = _all_refused(question, settlement)
+        for start in range(0, len(question.asked.ranges), MAX_COMMIT_RANGES):
+            final = RangeSet(question.asked.ranges[start : start + MAX_COMMIT_RANGES])
+            commits.append(
+                Commit(
+                    gateway=settlement.gateway,
+                    epoch=settlement.epoch,
+                    final=final.ranges,
+                    refused=tuple(one for one in refused if one.seq in final),
+                    credit=credit,
+                    hub_time_ms=hub_time_ms,
+                )
+            )
+    return commits
+
+
+def credit_of(*, fill: float, most: int) -> int:
+    """How many batches a gateway may have in flight when so much of the hub's queue is full (0 to 1)."""
+    return max(1, min(most, int(most * (1.0 - fill))))
+
+
+def _asked_too(before: Question | None, batch: Batch, view: EpochView) -> Question:
+    question = before or Question(refused_before=view.refused)
+    return Question(
+        asked=question.asked | asked_by(batch),
+        losses=tuple(dict.fromkeys((*question.losses, *batch.losses))),
+        refused_before=question.refused_before,
+    )
+
+
+def _all_refused(question: Question, settlement: Settlement) -> tuple[Refused, ...]:
+    by_seq = {refused.seq: refused for refused in (*settlement.refused, *question.refused_before)}
+    return tuple(by_seq[seq] for seq in sorted(by_seq))

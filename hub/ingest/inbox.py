@@ -1,0 +1,77 @@
+"""The bounded queue between the broker's client and the worker."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wire.identifiers import GatewayId
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it came, with the gateway of its topic."""
+
+    gateway: GatewayId
+    topic: str
+    payload: bytes
+
+
+class Inbox:
+    """Holds at most `messages` messages of together `payload_bytes` bytes; both count until they are handled."""
+
+    def __init__(self, *, messages: int, payload_bytes: int) -> None:
+        self._most_messages = messages
+        self._most_bytes = payload_bytes
+        # Changed by `put`, `take` and `done`, all on the event loop.
+        self._waiting: deque[Message] = deque()
+        self._held_messages = 0
+        self._held_bytes = 0
+        self._something = asyncio.Event()
+        self._nothing = asyncio.Event()
+        self._nothing.set()
+
+    @property
+    def messages(self) -> int:
+        """How many messages are held."""
+        return self._held_messages
+
+    @property
+    def payload_bytes(self) -> int:
+        """How many bytes of payload are held."""
+        return self._held_bytes
+
+    @property
+    def fill(self) -> float:
+        """How much of the room is taken, 0 to 1."""
+        return max(self._held_messages / self._most_messages, self._held_bytes / self._most_bytes)
+
+    def put(self, message: Message) -> bool:
+        """Take the message if there is room; returns whether there was."""
+        if self._held_messages >= self._most_messages or self._held_bytes + len(message.payload) > self._most_bytes:
+            return False
+        self._waiting.append(message)
+        self._held_messages += 1
+        self._held_bytes += len(message.payload)
+        self._something.set()
+        self._nothing.clear()
+        return True
+
+    async def take(self, most: int) -> list[Message]:
+        """Wait for messages; returns the oldest, at most `most`."""
+        await self._something.wait()
+        taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        if not self._waiting:
+            self._something.clear()
+        return taken
+
+    def done(self, messages: Sequence[Message]) -> None:
+        """These are handled: their room is free."""
+        self._held_messages -= len(messages)
+        self._held_bytes -= sum(len(message.payload) for message in messages)
+        if not self._held_messages:
+            self._nothing.set()
+
+    async def drain(self) -> None:
+        """Wait until nothing is held."""
+        await self._nothing.wait()

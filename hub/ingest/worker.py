@@ -1,0 +1,292 @@
+"""The hub's worker: from messages to stored points, ledger and commits.
+
+The order is fixed: store, ledger, commit. A crash between any two of them costs a retransmission and nothing else.
+
+I1. A commit is published only after the ledger holds it, and the ledger only after the store said *stored*.
+I2. Memory is bounded: a message that finds the queue full is dropped, and its gateway sends again.
+I3. Nothing that a message holds can end the worker.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar, assert_never
+
+from hub.clock import Clock
+from hub.ingest import dead_letters
+from hub.ingest.announcements import Announcements
+from hub.ingest.counters import IngestCounters
+from hub.ingest.decide import (
+    Accept,
+    EpochKey,
+    Ignore,
+    Item,
+    Quarantine,
+    RefusedItem,
+    Workload,
+    admit,
+    asked_by,
+    commits_of,
+    credit_of,
+    settlements_of,
+    workload_of,
+)
+from hub.ingest.inbox import Inbox, Message
+from hub.ingest.points import point_of
+from hub.registry.ledger import EpochView
+from hub.registry.model import DeadLetter, DeadReason, GatewayState, RegistryError
+from hub.registry.store import Registry
+from hub.series.base import SeriesStore
+from wire.codec import decode_batch, encode_commit
+from wire.errors import WireError
+from wire.identifiers import GatewayId
+from wire.messages import Refusal
+from wire.ranges import RangeSet
+from wire.records import Batch
+from wire.topics import Down, Up, down_topic, parse_up
+
+_logger = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+
+# Sends one message. A message that cannot be sent is dropped, not raised: the gateway asks again.
+Publish = Callable[[str, bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestLimits:
+    """How much the worker holds, and how it waits."""
+
+    queue_messages: int = 2000
+    queue_bytes: int = 32 * 1024 * 1024
+    merge_messages: int = 16
+    credit: int = 32
+    retry_first_s: float = 0.5
+    retry_most_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A batch that could be read."""
+
+    message: Message
+    batch: Batch
+
+    @property
+    def key(self) -> EpochKey:
+        """The epoch it speaks of."""
+        return self.batch.gateway, self.batch.epoch
+
+
+class IngestWorker:
+    """Takes batches in.
+
+    Args:
+        registry: the fleet, the ledger and the dead letters.
+        series: where points go.
+        publish: sends a commit; it must not raise for a broker that is away.
+        clock: the hub's clock.
+        limits: how much is held.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        series: SeriesStore,
+        publish: Publish,
+        clock: Clock,
+        limits: IngestLimits | None = None,
+    ) -> None:
+        self._registry = registry
+        self._series = series
+        self._publish = publish
+        self._clock = clock
+        self._limits = limits or IngestLimits()
+        # Changed by `offer` and `run`, both on the event loop.
+        self._inbox = Inbox(messages=self._limits.queue_messages, payload_bytes=self._limits.queue_bytes)
+        self._counts: Counter[str] = Counter()
+        self._trouble: str | None = None
+        self._announcements = Announcements(registry=registry, clock=clock, counts=self._counts)
+
+    def offer(self, topic: str, payload: bytes) -> bool:
+        """Take a batch, a status or an inventory from the broker if there is room; never waits.
+
+        Returns:
+            False where a batch found the queue full: it was dropped, and its gateway will send it again.
+        """
+        try:
+            gateway, leaf = parse_up(topic)
+        except WireError:
+            self._counts["foreign"] += 1
+            return True
+        message = Message(gateway, topic, payload)
+        match leaf:
+            case Up.BATCH:
+                return self._offer_batch(message)
+            case Up.STATUS | Up.INVENTORY:
+                self._announcements.offer(leaf, message)
+            case Up.REPLY:
+                pass  # answers are for whoever asked
+            case _:
+                assert_never(leaf)
+        return True
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._run_batches(), name="ingest-batches")
+            tasks.create_task(self._announcements.run(), name="ingest-announcements")
+
+    async def drain(self) -> None:
+        """Wait until everything that was offered has been handled."""
+        await self._inbox.drain()
+        await self._announcements.drain()
+
+    def counters(self) -> IngestCounters:
+        """The worker in numbers, since it started."""
+        return IngestCounters(
+            received=self._counts["received"],
+            dropped_full=self._counts["dropped_full"],
+            foreign=self._counts["foreign"],
+            unreadable=self._counts["unreadable"],
+            forged=self._counts["forged"],
+            ignored_unknown=self._counts["ignored_unknown"],
+            ignored_blocked=self._counts["ignored_blocked"],
+            records_stored=self._counts["records_stored"],
+            records_refused=self._counts["records_refused"],
+            records_again=self._counts["records_again"],
+            conflicts=self._counts["conflicts"],
+            commits=self._counts["commits"],
+            retries=self._counts["retries"],
+            queue_messages=self._inbox.messages,
+            queue_bytes=self._inbox.payload_bytes,
+            trouble=self._trouble,
+        )
+
+    async def handle(self, messages: Sequence[Message]) -> None:
+        """Bring these batches all the way: stored, in the ledger, committed."""
+        gateways = {message.gateway for message in messages}
+        states = await self._persistently(lambda: self._registry.fleet.states(gateways))
+        await self._note_ignored([message for message in messages if message.gateway not in states])
+        active = [message for message in messages if states.get(message.gateway) is GatewayState.ACTIVE]
+        self._counts["ignored_blocked"] += sum(
+            states.get(message.gateway) is GatewayState.BLOCKED for message in messages
+        )
+        letters: list[DeadLetter] = []
+        read = [one for message in active if (one := self._read(message, letters)) is not None]
+        asked: dict[EpochKey, RangeSet] = {}
+        for one in read:
+            asked[one.key] = asked.get(one.key, RangeSet()) | asked_by(one.batch)
+        views = await self._persistently(lambda: self._registry.ledger.views(asked))
+        accepted = [one.batch for one in read if self._is_admitted(one, states, views, letters)]
+        await self._finish(workload_of(accepted, views), letters)
+
+    async def _run_batches(self) -> None:
+        while True:
+            messages = await self._inbox.take(self._limits.merge_messages)
+            await self.handle(messages)
+            self._inbox.done(messages)
+
+    def _offer_batch(self, message: Message) -> bool:
+        self._counts["received"] += 1
+        if self._inbox.put(message):
+            return True
+        self._counts["dropped_full"] += 1
+        return False
+
+    def _read(self, message: Message, letters: list[DeadLetter]) -> _Read | None:
+        try:
+            return _Read(message, decode_batch(message.payload))
+        except WireError as error:
+            self._put_aside(message, DeadReason.UNREADABLE, str(error), letters)
+        except Exception as error:
+            _logger.exception("a batch of gateway %s broke its reader", message.gateway)
+            self._put_aside(message, DeadReason.UNREADABLE, f"{type(error).__name__}: {error}", letters)
+        return None
+
+    def _is_admitted(
+        self,
+        one: _Read,
+        states: Mapping[GatewayId, GatewayState],
+        views: Mapping[EpochKey, EpochView],
+        letters: list[DeadLetter],
+    ) -> bool:
+        match admit(one.message.gateway, states.get(one.message.gateway), one.batch, views[one.key]):
+            case Accept():
+                done = views[one.key].ledger.done
+                self._counts["records_again"] += sum(record.seq in done for record in one.batch.records)
+                return True
+            case Quarantine(detail):
+                self._put_aside(one.message, DeadReason.FORGED, detail, letters)
+            case Ignore():
+                pass
+        return False
+
+    def _put_aside(self, message: Message, reason: DeadReason, detail: str, letters: list[DeadLetter]) -> None:
+        self._counts[reason.value] += 1
+        letters.append(dead_letters.of_message(message, reason, detail=detail, now_ms=self._clock.now_ms()))
+
+    async def _note_ignored(self, messages: Sequence[Message]) -> None:
+        if messages:
+            counts = Counter(message.gateway for message in messages)
+            self._counts["ignored_unknown"] += len(messages)
+            now_ms = self._clock.now_ms()
+            await self._persistently(lambda: self._registry.fleet.note_unknown(counts, now_ms=now_ms))
+
+    async def _finish(self, work: Workload, letters: list[DeadLetter]) -> None:
+        """Store, then ledger, then commit."""
+        refused = [*work.refused, *await self._store(work.write)]
+        settlements = settlements_of(work, refused)
+        now_ms = self._clock.now_ms()
+        letters += [dead_letters.refused(one, now_ms=now_ms) for one in refused]
+        letters += [dead_letters.conflict(item, now_ms=now_ms) for item in work.conflicts]
+        if settlements or letters:
+            await self._persistently(
+                lambda: self._registry.ledger.settle(settlements, dead_letters=letters, now_ms=now_ms)
+            )
+        self._counts["records_stored"] += sum(len(settlement.stored) for settlement in settlements)
+        self._counts["records_refused"] += len(refused)
+        self._counts["conflicts"] += len(work.conflicts)
+        credit = credit_of(fill=self._inbox.fill, most=self._limits.credit)
+        for commit in commits_of(work, settlements, credit=credit, hub_time_ms=self._clock.now_ms()):
+            await self._publish(down_topic(commit.gateway, Down.COMMIT), encode_commit(commit))
+            self._counts["commits"] += 1
+
+    async def _store(self, items: Sequence[Item]) -> list[RefusedItem]:
+        """Write until the outcome is known; returns what the store refuses for ever."""
+        if not items:
+            return []
+        points = [point_of(item.gateway, item.epoch, item.record) for item in items]
+        delay_s = self._limits.retry_first_s
+        while (result := await self._series.write(points)).unknown is not None:
+            delay_s = await self._wait(result.unknown, delay_s)
+        self._well_again()
+        return [RefusedItem(items[index], Refusal.DATABASE, reason) for index, reason in result.refused.items()]
+
+    async def _persistently(self, act: Callable[[], Awaitable[_Result]]) -> _Result:
+        """Do it until the registry's database takes it."""
+        delay_s = self._limits.retry_first_s
+        while True:
+            try:
+                result = await act()
+            except RegistryError as error:
+                delay_s = await self._wait(str(error), delay_s)
+            else:
+                self._well_again()
+                return result
+
+    async def _wait(self, trouble: str, delay_s: float) -> float:
+        """Hold everything for a while; returns how long to wait the next time."""
+        if self._trouble is None:
+            _logger.error("ingest holds: %s", trouble)
+        self._trouble = trouble
+        self._counts["retries"] += 1
+        await self._clock.sleep(delay_s)
+        return min(delay_s * 2, self._limits.retry_most_s)
+
+    def _well_again(self) -> None:
+        if self._trouble is not None:
+            _logger.warning("ingest goes on")
+            self._trouble = None

@@ -1,0 +1,162 @@
+"""The ledger of one epoch of one gateway: what became of its records. Pure.
+
+I1. `done` (stored or refused) and `declared` (given up by the gateway) only ever grow: merging two ledgers is a
+    union, so a transaction that is repeated, or done by two workers, changes nothing.
+I2. A record counts as lost only where it was declared lost and is not done: a record that was given up after it had
+    been sent, and arrives, is stored.
+I3. accepted = stored + refused + lost + in flight + unexplained, at every moment.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from wire.identifiers import GatewayId
+from wire.messages import Refused
+from wire.ranges import RangeSet
+from wire.records import Loss, LossReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochLedger:
+    """What the hub knows about one epoch.
+
+    `accepted_hi` is the gateway's own word (seqs 1..accepted_hi were accepted), 0 where it has not said.
+    `refused_count` counts the seqs in `done` that were refused.
+    """
+
+    accepted_hi: int = 0
+    done: RangeSet = field(default_factory=RangeSet)
+    refused_count: int = 0
+    declared: Mapping[LossReason, RangeSet] = field(default_factory=dict)
+
+    @property
+    def all_declared(self) -> RangeSet:
+        """What the gateway gave up, for whatever reason."""
+        return RangeSet.of(part for ranges in self.declared.values() for part in ranges.ranges)
+
+    @property
+    def final(self) -> RangeSet:
+        """What needs no more work: stored, refused, or declared lost."""
+        return self.done | self.all_declared
+
+    @property
+    def highest_final(self) -> int:
+        """The highest seq that is final; 0 where none is."""
+        ranges = self.final.ranges
+        return ranges[-1][1] if ranges else 0
+
+    @property
+    def lost(self) -> dict[LossReason, int]:
+        """How many records are lost, by the first reason declared for each."""
+        counted = self.done
+        lost: dict[LossReason, int] = {}
+        for reason in LossReason:
+            fresh = self.declared.get(reason, RangeSet()) - counted
+            counted = counted | fresh
+            if fresh:
+                lost[reason] = len(fresh)
+        return lost
+
+    def with_declared(self, losses: Iterable[Loss]) -> Mapping[LossReason, RangeSet]:
+        """`declared` with these tombstones added."""
+        declared = dict(self.declared)
+        for loss in losses:
+            declared[loss.reason] = declared.get(loss.reason, RangeSet()) | RangeSet.of([(loss.first, loss.last)])
+        return declared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochView:
+    """A ledger as one message needs it: with the refusals among the seqs that were asked for."""
+
+    ledger: EpochLedger = field(default_factory=EpochLedger)
+    refused: tuple[Refused, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What became of some records of one epoch; it is recorded as one."""
+
+    gateway: GatewayId
+    epoch: int
+    stored: RangeSet = field(default_factory=RangeSet)
+    refused: tuple[Refused, ...] = ()
+    losses: tuple[Loss, ...] = ()
+
+    def applied_to(self, before: EpochLedger) -> EpochLedger:
+        """The ledger afterwards."""
+        return EpochLedger(
+            accepted_hi=before.accepted_hi,
+            done=before.done | self.stored | RangeSet.of_numbers(refused.seq for refused in self.refused),
+            refused_count=before.refused_count + len(self.newly_refused(before)),
+            declared=before.with_declared(self.losses),
+        )
+
+    def newly_refused(self, before: EpochLedger) -> list[Refused]:
+        """The refusals that the ledger does not hold yet."""
+        return [refused for refused in self.refused if refused.seq not in before.done]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfReport:
+    """The last numbers a gateway gave about itself."""
+
+    in_flight: int = 0
+    lost_total: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """Where a gateway's records are, counted in records: accepted = stored + refused + lost + in_flight + unexplained.
+
+    - `accepted`: in each epoch known to the hub, the larger of the gateway's word and the highest final seq.
+    - `stored`, `refused`: in the database; in the dead letters.
+    - `lost`: given up by the gateway with a tombstone, and not stored, by reason.
+    - `in_flight`: accepted, not final here, and explained: the gateway says that it still holds as many, or it has
+      counted them as lost and the tombstones are on their way, or they are younger than its last status.
+    - `unexplained`: accepted by the gateway's last word, not final here, and held by nobody. Must be 0.
+    """
+
+    gateway: GatewayId
+    accepted: int
+    stored: int
+    refused: int
+    lost: Mapping[LossReason, int]
+    in_flight: int
+    unexplained: int
+
+    @property
+    def lost_total(self) -> int:
+        """The losses of all reasons."""
+        return sum(self.lost.values())
+
+
+def accounts_of(gateway: GatewayId, ledgers: Iterable[EpochLedger], report: SelfReport) -> Accounts:
+    """The accounts of one gateway from its epochs and its last report.
+
+    The report may be older than the ledgers, never younger: a commit after the report only closes holes, so a hole the
+    report does not explain is a loss nobody has counted.
+    """
+    accepted = stored = refused = declared = open_at_report = 0
+    lost: dict[LossReason, int] = {}
+    for ledger in ledgers:
+        accepted += max(ledger.accepted_hi, ledger.highest_final)
+        stored += len(ledger.done) - ledger.refused_count
+        refused += ledger.refused_count
+        declared += len(ledger.all_declared)
+        if ledger.accepted_hi:
+            open_at_report += len(RangeSet.of([(1, ledger.accepted_hi)]) - ledger.final)
+        for reason, count in ledger.lost.items():
+            lost[reason] = lost.get(reason, 0) + count
+    still_open = accepted - stored - refused - sum(lost.values())
+    tombstones_under_way = max(0, report.lost_total - declared)
+    unexplained = max(0, open_at_report - report.in_flight - tombstones_under_way)
+    return Accounts(
+        gateway=gateway,
+        accepted=accepted,
+        stored=stored,
+        refused=refused,
+        lost=lost,
+        in_flight=still_open - unexplained,
+        unexplained=unexplained,
+    )

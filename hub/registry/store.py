@@ -1,0 +1,34 @@
+"""The registry as one thing: opened once, asked through its three parts."""
+
+from hub.registry.database import Database
+from hub.registry.dead_letter_store import DeadLetterLimits, DeadLetterStore
+from hub.registry.fleet import Fleet
+from hub.registry.ledger_store import LedgerStore
+
+
+class Registry:
+    """Sites, gateways and devices (`fleet`), what became of records (`ledger`), what was put aside (`dead_letters`)."""
+
+    def __init__(self, database: Database, limits: DeadLetterLimits | None = None) -> None:
+        kept = limits or DeadLetterLimits()
+        self._database = database
+        self.fleet = Fleet(database)
+        self.ledger = LedgerStore(database, kept)
+        self.dead_letters = DeadLetterStore(database, kept)
+
+    @classmethod
+    async def open(cls, url: str, *, limits: DeadLetterLimits | None = None) -> "Registry":
+        """Open the registry's database and bring it to the present schema.
+
+        Args:
+            url: SQLAlchemy's, for example ``sqlite+aiosqlite:////var/lib/sen/registry.sqlite``.
+            limits: how many dead letters are kept of one gateway.
+
+        Raises:
+            RegistryError: the URL or the database is wrong, or it was written by a newer hub.
+        """
+        return cls(await Database.open(url), limits)
+
+    async def close(self) -> None:
+        """Release the connections."""
+        await self._database.close()
