@@ -81,7 +81,9 @@ def lint_profiles(
 ) -> None:
     """Check profiles: their form, their captures, and that they fit each other. Tells all faults at once."""
     paths = _paths(profiles or [], folders or [])
-    _report(lint(profile_files(path) for path in paths), f"{len(paths)} profiles are good", as_json=as_json)
+    _report(
+        lint(profile_files(path) for path in paths), f"profiles checked: {len(paths)}, faults: none", as_json=as_json
+    )
 
 
 @app.command("test", epilog="Example: sen-profile test eastron/sdm120")
@@ -100,7 +102,7 @@ def read_captures(
             faults.extend(check_files(profile_files(path)))
         except FileFaults as error:
             faults.extend(error.faults)
-    _report(faults, f"{len(paths)} captures are read as they say", as_json=as_json)
+    _report(faults, f"captures read: {len(paths)}, faults: none", as_json=as_json)
 
 
 @app.command(epilog="Example: sen-profile show ecowitt/wn90lp --json")

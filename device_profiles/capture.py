@@ -15,7 +15,7 @@ exchanges:
   # Serial: what came in, as hex or as text; the readings it gives, in order, and how many frames of it are refused.
   - {received: "AA C0 D4 04 3A 0A A1 60 1D AB", readings: [{group: particles, values: {pm2_5: 123.6}}], origin: manual}
   - {received_text: "$GPGGA,...*47\r\n", readings: [], bad_frames: 1, origin: computed}
-  # Serial, asked: the request that was sent, and what came in.
+  # Serial, asked: the request that was sent (to `address`, numbered `sequence`, where it has them), and what came in.
   - {request: "FF 01 86 00 00 00 00 00 79", received: "FF 86 ...", readings: [...], origin: manual}
 ```
 
@@ -33,6 +33,7 @@ from annotated_types import Interval, Len
 
 from device_profiles.decode import decode_registers
 from device_profiles.decode_serial import FrameReader, SerialReading
+from device_profiles.encode_serial import request_bytes
 from device_profiles.fault_words import Broken
 from device_profiles.faults import read_document
 from device_profiles.modbus import (
@@ -51,6 +52,7 @@ from device_profiles.modbus_model import Address, ModbusDevice
 from device_profiles.model import DeviceProfile
 from device_profiles.plan import covers
 from device_profiles.point_model import STRICT
+from device_profiles.serial_model import Request as SerialRequest
 from device_profiles.serial_model import SerialDevice
 from device_profiles.yaml_tree import Path
 from wire.records import Value
@@ -98,6 +100,7 @@ class Exchange:
     received_text: str = ""
     readings: tuple[ExpectedReading, ...] = ()
     bad_frames: int = 0
+    sequence: Annotated[int, Interval(ge=0, le=255)] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +214,12 @@ def _serial(device: SerialDevice, exchange: Exchange) -> Iterator[Broken]:
     if exchange.expect or exchange.words or exchange.words_dec or exchange.reply:
         yield Broken(path=(), found="keys of a Modbus device", expected="received and readings for a serial device")
         return
+    if exchange.request:
+        sent = bytes.fromhex(exchange.request)
+        ours = [_asked(group.request, exchange) for group in device.groups if group.request is not None]
+        if sent not in ours:
+            expected = " or ".join(item.hex(" ") for item in ours) or "no request: the device is not asked"
+            yield Broken(path=("request",), found=sent.hex(" "), expected=expected)
     reader = FrameReader(device)
     found = reader.feed(bytes.fromhex(exchange.received) or exchange.received_text.encode("latin-1"))
     readings = [item for item in found if isinstance(item, SerialReading)]
@@ -223,6 +232,10 @@ def _serial(device: SerialDevice, exchange: Exchange) -> Iterator[Broken]:
     layouts = {group.name: [point.key for point in group.points] for group in device.groups}
     for index, (reading, wanted) in enumerate(zip(readings, exchange.readings, strict=False)):
         yield from _below(("readings", index), _reading(layouts[reading.group], reading, wanted))
+
+
+def _asked(request: SerialRequest, exchange: Exchange) -> bytes:
+    return request_bytes(request, address=exchange.address, sequence=exchange.sequence)
 
 
 def _reading(keys: list[str], reading: SerialReading, wanted: ExpectedReading) -> Iterator[Broken]:

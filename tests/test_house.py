@@ -19,7 +19,10 @@ FORBIDDEN_NAMES = {"utils", "util", "common", "core", "helpers", "helper", "misc
 def tracked_files() -> list[Path]:
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if listed.returncode != 0:
         pytest.skip("not a git checkout: the files of the house are unknown")

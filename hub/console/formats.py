@@ -7,7 +7,8 @@ from hub.console.texts import Language
 from wire.quantities import QUANTITIES
 
 _UNITS: Final = {
-    "1": "", "degC": "°C", "deg": "°", "Ohm": "Ω", "By": "B", "uS/cm": "µS/cm", "ug/L": "µg/L", "ug/m3": "µg/m³", "um": "µm",
+    "1": "", "degC": "°C", "deg": "°", "Ohm": "Ω", "By": "B",
+    "uS/cm": "µS/cm", "ug/L": "µg/L", "ug/m3": "µg/m³", "um": "µm",
 }  # fmt: skip
 _POWER: Final = re.compile(r"(?<=m|s)([23])\b")
 _POWERS: Final = {"2": "²", "3": "³"}
@@ -15,11 +16,13 @@ _AGES: Final = ((86400, "d", "ngày"), (3600, "h", "giờ"), (60, "min", "phút"
 # A number keeps its unit of age up to twice the next one: "90 min" says more than "1 h".
 _ROOM: Final = 2
 _DIGITS: Final = 9
+_EXACT: Final = 1e15
 
 
 def number_text(number: float, language: Language) -> str:
-    """A number with at most nine digits, in the reader's notation: 1,234.5 or 1.234,5."""
-    text = f"{number:.{_DIGITS}g}"
+    """A number with at most nine digits (whole ones with all), in the reader's notation: 1,234.5 or 1.234,5."""
+    whole = float(number).is_integer() and abs(number) < _EXACT
+    text = f"{number:.0f}" if whole else f"{number:.{_DIGITS}g}"
     if "e" not in text:
         decimals = len(text.partition(".")[2])
         text = f"{float(text):,.{decimals}f}"

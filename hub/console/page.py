@@ -11,6 +11,8 @@ from hub.api.views import FleetView, GatewayView, LatestView, Presence, SiteView
 from hub.console.formats import age_text, name_text, number_text, unit_text
 from hub.console.texts import Texts
 from hub.registry.model import GatewayState
+from hub.series.base import Aggregate
+from wire.quantities import QUANTITIES, QuantityKind
 from wire.records import Mode
 
 MOST_VALUES: Final = 400
@@ -58,7 +60,7 @@ class SiteCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueRow:
-    """One value: `query` finds its series in the API."""
+    """One value: `query` finds its series in the API, `aggregate` is how it may be put together over time."""
 
     name: str
     value: str | None
@@ -72,6 +74,7 @@ class ValueRow:
     quality: str
     quality_text: str
     query: str
+    aggregate: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +221,20 @@ def _row(view: LatestView, t: Texts) -> ValueRow:
         quality=view.quality,
         quality_text=t(f"quality_{view.quality}"),
         query=urlencode({part: str(getattr(series, part)) for part in parts}),
+        aggregate=_aggregate(series.quantity).value,
     )
+
+
+def _aggregate(name: str) -> Aggregate:
+    """Only a gauge may be averaged."""
+    quantity = QUANTITIES.get(name)
+    match quantity.kind if quantity else None:
+        case QuantityKind.GAUGE:
+            return Aggregate.MEAN
+        case QuantityKind.TALLY:
+            return Aggregate.SUM
+        case QuantityKind.ANGLE | QuantityKind.COUNTER | QuantityKind.STATE | None:
+            return Aggregate.LAST
 
 
 def _ago(age_s: float, t: Texts) -> str:

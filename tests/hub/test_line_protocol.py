@@ -11,8 +11,11 @@ from hub.series.line_protocol import UnwritableError, line_of
 from wire.records import Mode, Quality
 
 nasty = st.text(alphabet="ab1_-,= \n\r\t\"'\\\0#é", max_size=8)
-names = st.one_of(nasty, st.sampled_from(["meter-1", "gw-1", "voltage", "quality", "time", "site", "a_quality"]))
-numbers = st.floats(allow_nan=True, allow_infinity=True)
+good = st.sampled_from(["voltage", "current", "gw1", "link_quality"])
+doubtful = st.sampled_from(["meter-1", "quality", "time", "site", "voltage_quality"])
+names = st.one_of(good, good, good, good, good, good, doubtful, nasty)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.one_of(finite, finite, finite, st.floats())
 qualities = st.sampled_from(Quality)
 
 
@@ -27,7 +30,7 @@ def points(draw: st.DrawFn) -> Point:
         device=draw(names),
         group=draw(names),
         mode=draw(st.sampled_from(Mode)),
-        time_ns=draw(st.integers(-(2**64), 2**64)),
+        time_ns=draw(st.one_of(st.integers(0, 2**62), st.integers(-(2**64), 2**64))),
         fields=known,
         qualities=marks,
     )
@@ -49,8 +52,7 @@ def read_back(line: str) -> tuple[str, dict[str, str], dict[str, str], int]:
 def test_a_line_says_exactly_its_point_i1(point: Point) -> None:
     try:
         line = line_of(point)
-    except UnwritableError as error:
-        assert str(error)
+    except UnwritableError:
         return
     assert line.isascii()
     assert line.isprintable()
