@@ -9,6 +9,7 @@ from wire.errors import WireError
 _T = TypeVar("_T")
 
 MAX_INTEGER = 2**64 - 1
+MAX_SHOWN_CHARACTERS = 60
 
 
 def integer(item: Item, *, what: str, minimum: int = 0, maximum: int = MAX_INTEGER) -> int:
@@ -71,5 +72,4 @@ def choice(item: Item, *, what: str, choices: Sequence[_T]) -> _T:
 
 
 def _expected(expected: str, what: str, found: Item) -> WireError:
-    shown = repr(found)
-    return WireError(f"{what}: expected {expected}, found {shown if len(shown) <= 60 else shown[:57] + '...'}")  # noqa: PLR2004
+    return WireError(f"{what}: expected {expected}, found {repr(found)[:MAX_SHOWN_CHARACTERS]}")

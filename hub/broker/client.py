@@ -8,6 +8,7 @@ import logging
 import random
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import aiomqtt
@@ -32,7 +33,11 @@ class LinkDown(Exception):  # noqa: N818 - it names a state of the link
 
 
 class HubLink:
-    """The hub's link to its broker. `run` keeps it; `publish` speaks over it; `hear` is handed topic and payload."""
+    """The hub's link to its broker. `run` keeps it; `publish` speaks over it; `hear` is handed topic and payload.
+
+    Raises:
+        BrokerError: the authority's file of an encrypted door cannot be used.
+    """
 
     def __init__(
         self, door: Door, *, hear: Callable[[str, bytes], object], clock: Clock, chance: random.Random
@@ -42,6 +47,7 @@ class HubLink:
         self._clock = clock
         self._chance = chance
         # An identifier nobody can guess: a broker hands a session to whoever names it.
+        self._tls = _tls_context(door)
         self._identifier = f"{door.username or 'sen.hub'}-{random.SystemRandom().getrandbits(_ID_BITS):016x}"
         # Changed by run only.
         self._client: aiomqtt.Client | None = None
@@ -85,6 +91,12 @@ class HubLink:
         except aiomqtt.MqttError as error:
             raise LinkDown(f"broker {self._door.url}: {error}") from error
 
+    async def hear_retained(self) -> None:
+        """Have the broker say again what gateways left retained; nothing where there is no link."""
+        if self._client is not None:
+            with suppress(aiomqtt.MqttError):
+                await self._client.subscribe([(up_filter(leaf), 1) for leaf in (Up.STATUS, Up.INVENTORY)])
+
     async def _hear_while_connected(self) -> None:
         async with self._new_client() as client:
             await client.subscribe([(up_filter(leaf), 1) for leaf in _HEARD])
@@ -106,7 +118,7 @@ class HubLink:
             clean_session=True,
             keepalive=_KEEPALIVE_S,
             timeout=_TIMEOUT_S,
-            tls_context=_tls_context(door),
+            tls_context=self._tls,
         )
 
 

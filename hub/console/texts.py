@@ -19,6 +19,7 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "subtitle": ("Fleet and latest values", "Thiết bị và giá trị mới nhất"),
         "other_language": ("Tiếng Việt", "English"),
         # The link between this page and the hub
+        "link_wait": ("Connecting", "Đang kết nối"),
         "link_ok": ("Connected", "Đã kết nối"),
         "link_lost": ("Connection to the hub lost", "Mất kết nối với trung tâm"),
         "link_lost_since": (

@@ -1,4 +1,7 @@
-"""Writes `wire/vectors/` from the examples, after a deliberate change of the format: `python -m tests.support.write_wire_vectors`."""
+"""Writes `wire/vectors/` from the examples, after a deliberate change of the format.
+
+Run from the top: `python -m tests.support.write_wire_vectors`.
+"""
 
 import json
 from pathlib import Path

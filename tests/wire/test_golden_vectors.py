@@ -1,6 +1,7 @@
 """The vectors in `wire/vectors` are what both sides read and write, byte for byte."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import cddl_verifier
@@ -16,7 +17,7 @@ from wire.records import Batch
 CDDL = (VECTORS.parent / "wire.cddl").read_text(encoding="utf-8")
 FILES = sorted(VECTORS.glob("*.json"))
 
-DECODE = {
+DECODE: dict[str, Callable[[bytes], Message]] = {
     "batch": codec.decode_batch,
     "commit": codec.decode_commit,
     "status": codec.decode_status,
@@ -41,7 +42,7 @@ def test_there_is_one_vector_for_each_example() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_payload_of_the_vectors_is_read_as_its_contents(file: Path) -> None:
     kind, payload, _, contents = read(file)
-    message: Message = DECODE[kind](payload)
+    message = DECODE[kind](payload)
     assert message == EXAMPLES[file.stem]
     assert json.loads(json.dumps(readable(message))) == contents
 

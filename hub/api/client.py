@@ -1,0 +1,30 @@
+"""Asks a running hub over its API, for the command line."""
+
+from typing import Any, Final
+
+import httpx
+
+_TIMEOUT_S: Final = 30.0
+_PREFIX: Final = "/api/v1"
+
+
+class HubSilent(Exception):  # noqa: N818 - it names a state of the hub
+    """The hub did not answer, or said no: what, and what to do."""
+
+
+def ask_hub(address: str, token: str, path: str, **asked: str | int | None) -> Any:  # noqa: ANN401 - JSON
+    """What the hub at ``http://host:port`` answers to a request below /api/v1.
+
+    Raises:
+        HubSilent: nobody answers there, or the hub cannot or will not.
+    """
+    given = {key: value for key, value in asked.items() if value is not None}
+    headers = {"Authorization": f"Bearer {token}"}
+    try:
+        answer = httpx.get(f"{address}{_PREFIX}{path}", params=given, headers=headers, timeout=_TIMEOUT_S)
+        body = answer.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise HubSilent(f"no hub answers at {address} ({error}); start it with `sen-hub serve`") from error
+    if answer.is_success:
+        return body
+    raise HubSilent(f"the hub at {address} answers: {body.get('error', body)}")

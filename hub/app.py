@@ -1,0 +1,286 @@
+"""The hub put together: the only file that knows its concrete stores and brokers, and the tasks that run it."""
+
+import asyncio
+import fcntl
+import logging
+import random
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Final, assert_never
+
+import uvicorn
+from fastapi import FastAPI
+
+from hub.api.access import Access
+from hub.api.routes import PREFIX, add_errors, api_router
+from hub.api.shown import Running, Shown
+from hub.broker.base import Broker, Listener, TlsListener
+from hub.broker.child import ChildBroker
+from hub.broker.client import HubLink, LinkDown
+from hub.broker.embedded import embedded_program
+from hub.broker.external import ExternalBroker, door_of
+from hub.broker.mosquitto import find_mosquitto, mosquitto_program
+from hub.clock import Clock
+from hub.config import BrokerKind, ConfigError, HubFolder, SeriesKind
+from hub.console.routes import add_console
+from hub.ingest.worker import IngestWorker
+from hub.registry.model import RegistryError
+from hub.registry.store import Registry
+from hub.series.base import SeriesStore
+from hub.series.influx import InfluxApi, InfluxSeriesStore, InfluxSettings
+from hub.series.sqlite import SqliteSeriesStore
+
+if TYPE_CHECKING:
+    from wire.identifiers import GatewayId
+
+_log = logging.getLogger(__name__)
+_LOOK_S: Final = 5.0
+
+
+def hub_version() -> str:
+    """This software's version."""
+    try:
+        return version("sen")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+async def serve(folder: HubFolder, *, clock: Clock, stop: asyncio.Event, started: Callable[[str], None]) -> None:
+    """Run the hub until `stop` is set; `started` is told the page's address once everything is up.
+
+    Raises:
+        ConfigError: the folder is in use or not writable, or the HTTP address is taken.
+        BrokerError: the broker does not start.
+        SeriesError: the series store cannot be opened.
+        RegistryError: the registry cannot be opened.
+    """
+    with _only_hub(folder), _listening(folder) as door:
+        async with (
+            _open_registry(folder) as registry,
+            _open_series(folder) as series,
+            _running(folder, clock) as broker,
+        ):
+            hub = _Hub(folder, registry=registry, series=series, broker=broker, clock=clock)
+            await hub.run(door, stop=stop, started=started)
+
+
+class _Hub:
+    """The running parts and what they are to each other."""
+
+    def __init__(
+        self, folder: HubFolder, *, registry: Registry, series: SeriesStore, broker: Broker, clock: Clock
+    ) -> None:
+        self._folder = folder
+        self._registry = registry
+        self._broker = broker
+        self._clock = clock
+        self._worker = IngestWorker(registry=registry, series=series, publish=self._say, clock=clock)
+        self._link = HubLink(broker.door, hear=self._worker.offer, clock=clock, chance=random.Random())  # noqa: S311 - spreads reconnects
+        running = Running(
+            version=hub_version(),
+            started_ms=clock.now_ms(),
+            broker_kind=broker.kind,
+            series_kind=folder.config.series.kind.value,
+            registry_kind=folder.registry_url.partition("://")[0].partition("+")[0],
+            broker_trouble=lambda: self._link.trouble,
+            ingest=self._worker.counters,
+        )
+        self._shown = Shown(registry=registry, series=series, running=running, clock=clock)
+
+    async def run(self, door: socket.socket, *, stop: asyncio.Event, started: Callable[[str], None]) -> None:
+        token = self._folder.http_token if self._folder.config.http.needs_token else None
+        server = _Server(uvicorn.Config(
+            web_app(self._shown, token=token), log_config=None, access_log=False, lifespan="off",
+            timeout_graceful_shutdown=2, server_header=False,
+        ))  # fmt: skip
+        async with asyncio.TaskGroup() as tasks:
+            lasting = [
+                tasks.create_task(self._broker.keep(), name="broker"),
+                tasks.create_task(self._link.run(), name="link"),
+                tasks.create_task(self._worker.run(), name="ingest"),
+                tasks.create_task(self._greet_new_gateways(), name="fleet"),
+            ]
+            serving = tasks.create_task(server.serve(sockets=[door]), name="http")
+            started(f"http://{_shown_address(door)}")
+            await stop.wait()
+            server.should_exit = True
+            await serving
+            for task in lasting:
+                task.cancel()
+
+    async def _say(self, topic: str, payload: bytes) -> None:
+        try:
+            await self._link.publish(topic, payload)
+        except LinkDown as error:
+            _log.debug("not said on %s: %s", topic, error)  # the gateway asks again
+
+    async def _greet_new_gateways(self) -> None:
+        """Hear again what gateways said before they were registered: the broker has it retained."""
+        known: set[GatewayId] | None = None
+        while True:
+            with suppress(RegistryError):  # ingest and health say so
+                present = {gateway.gateway for gateway in await self._registry.fleet.gateways()}
+                if known is not None and present - known:
+                    await self._link.hear_retained()
+                known = present
+            await self._clock.sleep(_LOOK_S)
+
+
+def web_app(shown: Shown, *, token: str | None) -> Access:
+    """The API and the page behind one guard."""
+    app = FastAPI(
+        title="Sen hub",
+        version=hub_version(),
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,  # its page would fetch scripts from the internet
+        redoc_url=None,
+    )
+    app.include_router(api_router(shown))
+    add_console(app, shown, token=token)
+    add_errors(app)
+    return Access(app, token=token)
+
+
+def make_broker(folder: HubFolder, clock: Clock) -> Broker:
+    """The broker `hub.yaml` asks for.
+
+    Raises:
+        BrokerError: its URL or its authority's file cannot be used.
+        ConfigError: a secret is missing.
+    """
+    config = folder.config.broker
+    if config.kind is BrokerKind.URL:
+        password = folder.secret(config.password_file) if config.password_file else None
+        ca_file = folder.file(config.ca_file) if config.ca_file else None
+        door = door_of(config.url or "", username=config.username, password=password, ca_file=ca_file)
+        return ExternalBroker(door, clock)
+    listener = _listener(folder)
+    make = embedded_program if broker_kind(folder) is BrokerKind.EMBEDDED else mosquitto_program
+    return ChildBroker(
+        make(listener, folder.broker),
+        listener=listener,
+        folder=folder.broker,
+        hub_password=folder.hub_password,
+        clock=clock,
+    )
+
+
+def broker_kind(folder: HubFolder) -> BrokerKind:
+    """Which broker it will be, `auto` decided."""
+    kind = folder.config.broker.kind
+    if kind is not BrokerKind.AUTO:
+        return kind
+    return BrokerKind.MOSQUITTO if find_mosquitto() else BrokerKind.EMBEDDED
+
+
+def make_series(folder: HubFolder) -> SeriesStore:
+    """The series store `hub.yaml` asks for.
+
+    Raises:
+        SeriesError: it cannot be opened.
+        ConfigError: a secret is missing.
+    """
+    config = folder.config.series
+    match config.kind:
+        case SeriesKind.EMBEDDED:
+            return SqliteSeriesStore(folder.series_file)
+        case SeriesKind.INFLUXDB2 | SeriesKind.INFLUXDB1:
+            settings = InfluxSettings(
+                url=config.url or "",
+                bucket=config.bucket or "sen",
+                api=InfluxApi.V2 if config.kind is SeriesKind.INFLUXDB2 else InfluxApi.V1,
+                org=config.org or "",
+                token=folder.secret(config.token_file) if config.token_file else "",
+                username=config.username or "",
+                password=folder.secret(config.password_file) if config.password_file else "",
+            )
+            return InfluxSeriesStore(settings)
+        case _:
+            assert_never(config.kind)
+
+
+def _listener(folder: HubFolder) -> Listener:
+    mqtt = folder.config.mqtt
+    if mqtt.is_open and mqtt.tls is None:
+        _log.warning("mqtt.host %s without mqtt.tls: passwords cross the network in the clear", mqtt.host)
+    if mqtt.tls is None:
+        return Listener(host=mqtt.host, port=mqtt.port)
+    certificate_file, key_file = folder.file(mqtt.tls.certificate_file), folder.file(mqtt.tls.key_file)
+    tls = TlsListener(port=mqtt.tls.port, certificate_file=certificate_file, key_file=key_file)
+    return Listener(host=mqtt.host, port=mqtt.port, tls=tls)
+
+
+@contextmanager
+def _only_hub(folder: HubFolder) -> Iterator[None]:
+    """Hold the folder; two hubs on one folder would end each other's broker."""
+    try:
+        lock = folder.lock_file.open("w")
+    except OSError as error:
+        raise ConfigError(f"folder {folder.path}: {error.strerror}; the hub's user must be able to write it") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigError(f"folder {folder.path}: another hub runs on it; end it first") from error
+        yield
+
+
+@contextmanager
+def _listening(folder: HubFolder) -> Iterator[socket.socket]:
+    http = folder.config.http
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(http.host, http.port, type=socket.SOCK_STREAM)[0]
+        door = socket.socket(family, kind, number)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(address)
+    except OSError as error:
+        raise ConfigError(
+            f"HTTP address {http.host}:{http.port}: {error.strerror}; "
+            "end the other program, or set another http.host or http.port in hub.yaml"
+        ) from error
+    with door:
+        yield door
+
+
+@asynccontextmanager
+async def _open_registry(folder: HubFolder) -> AsyncIterator[Registry]:
+    registry = await Registry.open(folder.registry_url)
+    try:
+        yield registry
+    finally:
+        await registry.close()
+
+
+@asynccontextmanager
+async def _open_series(folder: HubFolder) -> AsyncIterator[SeriesStore]:
+    series = make_series(folder)
+    try:
+        yield series
+    finally:
+        await series.close()
+
+
+@asynccontextmanager
+async def _running(folder: HubFolder, clock: Clock) -> AsyncIterator[Broker]:
+    broker = make_broker(folder, clock)
+    await broker.start()
+    try:
+        yield broker
+    finally:
+        await broker.stop()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers: the hub ends in its own order."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def _shown_address(door: socket.socket) -> str:
+    host, port = door.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
