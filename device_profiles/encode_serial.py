@@ -46,7 +46,7 @@ def request_bytes(request: Request, *, address: int | None = None, sequence: int
         _put(out, request.address.at, encode_number(address, request.address.type, request.address.order))
     if request.sequence is not None:
         out[request.sequence.at] = sequence & 0xFF
-    _fill_checks(out, request.checks)
+    fill_checks(out, request.checks)
     return bytes(out)
 
 
@@ -110,7 +110,7 @@ def _binary(framing: BinaryFraming, group: SerialGroup, values: Sequence[float |
         if point.at is not None and point.type is not None:
             raw = _raw(point, value)
             _put(out, point.at, encode_number(raw, point.type, point.order))
-    _fill_checks(out, framing.checks)
+    fill_checks(out, framing.checks)
     return bytes(out)
 
 
@@ -183,7 +183,8 @@ def _put(out: bytearray, at: int, raw: bytes) -> None:
     out[at : at + len(raw)] = raw
 
 
-def _fill_checks(out: bytearray, checks: Sequence[Check]) -> None:
+def fill_checks(out: bytearray, checks: Sequence[Check]) -> None:
+    """Write the check values of a frame into it, in the order of the checks."""
     for check in checks:
         at = check.at if check.at >= 0 else len(out) + check.at
         end = at if check.end is None else check.end

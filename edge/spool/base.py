@@ -20,6 +20,10 @@ class SpoolError(Exception):
     """The spool cannot keep its promises: what, where, and what to do."""
 
 
+class SpoolBrokenError(SpoolError):
+    """The disk failed a write or a sync, so that what it holds is no longer known: the process must end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """A record before it is accepted: it has no seq yet."""

@@ -27,7 +27,7 @@ from hub.series.base import Selection, SeriesError, SeriesStore, TimeRange
 from wire.identifiers import GatewayId
 
 _ANSWER_S: Final = 3.0
-_NOBODY: Final = "-"  # no gateway can be called so: the store answers, and has nothing to read
+_NOBODY: Final = "sen-health-probe"  # a name nobody has: the store has to answer, and has nothing to read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,12 @@ _POWERS: Final = {"2": "²", "3": "³"}
 _AGES: Final = ((86400, "d", "ngày"), (3600, "h", "giờ"), (60, "min", "phút"), (1, "s", "giây"))
 # A number keeps its unit of age up to twice the next one: "90 min" says more than "1 h".
 _ROOM: Final = 2
-_DIGITS: Final = 9
+_DIGITS: Final = 7
 _EXACT: Final = 1e15
 
 
 def number_text(number: float, language: Language) -> str:
-    """A number with at most nine digits (whole ones with all), in the reader's notation: 1,234.5 or 1.234,5."""
+    """A number with at most seven digits (whole ones with all), in the reader's notation: 1,234.5 or 1.234,5."""
     whole = float(number).is_integer() and abs(number) < _EXACT
     text = f"{number:.0f}" if whole else f"{number:.{_DIGITS}g}"
     if "e" not in text:

@@ -98,6 +98,22 @@ class Page:
     unknown: tuple[tuple[str, str], ...]
     devices: tuple[DeviceCard, ...]
     more: str | None
+    trouble: str | None
+
+
+def page_in_trouble(health: Health, trouble: str, t: Texts) -> Page:
+    """The page while the hub cannot read its stores: which part is in trouble, and no value at all."""
+    return Page(
+        now_ms=health.now_ms,
+        parts=_parts(health, t),
+        tiles=(),
+        not_real=None,
+        sites=(),
+        unknown=(),
+        devices=(),
+        more=None,
+        trouble=trouble,
+    )
 
 
 def page_of(
@@ -116,6 +132,7 @@ def page_of(
         unknown=tuple((item.gateway, _ago(item.age_s, t)) for item in fleet.unknown),
         devices=_devices(shown, sites, t),
         more=t("more_series", count=left_out) if left_out else None,
+        trouble=None,
     )
 
 

@@ -13,9 +13,10 @@ from starlette.staticfiles import StaticFiles
 
 from hub.api.access import COOKIE, SIGN_IN, cookie_of, is_token
 from hub.api.shown import Shown
-from hub.console.page import Page, page_of
+from hub.console.page import Page, page_in_trouble, page_of
 from hub.console.texts import Language, Texts, preferred_language
-from hub.series.base import Selection
+from hub.registry.model import RegistryError
+from hub.series.base import Selection, SeriesError
 from wire.records import Quality
 
 _HEADERS: Final = {
@@ -68,9 +69,11 @@ class Console:
 
     async def _page(self, texts: Texts) -> Page:
         health = await self._shown.health()
-        fleet = await self._shown.fleet()
-        sites = await self._shown.sites()
-        latest = await self._shown.latest(Selection())
+        try:
+            fleet, sites = await self._shown.fleet(), await self._shown.sites()
+            latest = await self._shown.latest(Selection())
+        except (SeriesError, RegistryError) as error:
+            return page_in_trouble(health, str(error), texts)
         return page_of(health, fleet, sites, latest, texts)
 
 

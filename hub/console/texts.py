@@ -44,7 +44,7 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "fresh_of": ("{fresh} of {all} fresh", "{fresh}/{all} còn mới"),
         "waiting": ("Waiting for the database", "Đang chờ lưu"),
         "records": ("{count} records", "{count} bản ghi"),
-        "unexplained": ("Unexplained", "Chưa giải thích được"),
+        "unexplained": ("Unexplained", "Chưa rõ"),
         "unexplained_none": ("none missing", "không thiếu"),
         "unexplained_some": ("{count} records missing", "thiếu {count} bản ghi"),
         # Modes
@@ -105,6 +105,7 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "mode": ("Mode", "Nguồn gốc"),
         "no_value": ("no value", "không có"),
         "stale_since": ("stale", "cũ"),
+        "stores_trouble": ("The values cannot be read just now.", "Hiện không đọc được giá trị."),
         "no_values": ("No value has arrived yet.", "Chưa có giá trị nào."),
         "more_series": (
             "{count} more series are not shown here: choose a site.",

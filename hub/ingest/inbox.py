@@ -57,10 +57,14 @@ class Inbox:
         self._nothing.clear()
         return True
 
-    async def take(self, most: int) -> list[Message]:
-        """Wait for messages; returns the oldest, at most `most`."""
+    async def take(self, *, most: int, most_bytes: int) -> list[Message]:
+        """Wait for messages; returns the oldest: one, or as many as `most` with together `most_bytes` of payload."""
         await self._something.wait()
-        taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        taken = [self._waiting.popleft()]
+        room = most_bytes - len(taken[0].payload)
+        while self._waiting and len(taken) < most and len(self._waiting[0].payload) <= room:
+            room -= len(self._waiting[0].payload)
+            taken.append(self._waiting.popleft())
         if not self._waiting:
             self._something.clear()
         return taken

@@ -56,11 +56,15 @@ Publish = Callable[[str, bytes], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestLimits:
-    """How much the worker holds, and how it waits."""
+    """How much the worker holds, how much it brings together into one write, and how it waits.
+
+    `merge_bytes` are of payload: about as many values, and so how long the event loop is kept at a time.
+    """
 
     queue_messages: int = 2000
     queue_bytes: int = 32 * 1024 * 1024
-    merge_messages: int = 16
+    merge_messages: int = 32
+    merge_bytes: int = 32 * 1024
     credit: int = 32
     retry_first_s: float = 0.5
     retry_most_s: float = 30.0
@@ -185,7 +189,7 @@ class IngestWorker:
 
     async def _run_batches(self) -> None:
         while True:
-            messages = await self._inbox.take(self._limits.merge_messages)
+            messages = await self._inbox.take(most=self._limits.merge_messages, most_bytes=self._limits.merge_bytes)
             await self.handle(messages)
             self._inbox.done(messages)
 

@@ -121,8 +121,7 @@ class Fleet:
             await connection.execute(
                 update(GATEWAY).where(GATEWAY.c.gateway == status.gateway).values(_status_columns(status, now_ms))
             )
-            for epoch in status.epochs:
-                await record_accepted(connection, status.gateway, epoch)
+            await record_accepted(connection, status.gateway, status.epochs)
             for device in status.devices:
                 at = (DEVICE.c.gateway == status.gateway) & (DEVICE.c.device == device.device)
                 await connection.execute(

@@ -110,7 +110,8 @@ class Accounts:
     """Where a gateway's records are, counted in records: accepted = stored + refused + lost + in_flight + unexplained.
 
     - `accepted`: in each epoch known to the hub, the larger of the gateway's word and the highest final seq.
-    - `stored`, `refused`: in the database; in the dead letters.
+    - `stored`, `refused`: in the database; in the dead letters. The database may hold more than `stored`, never less:
+      a record that was written by a hub that died before its ledger, and was then given up, counts as lost.
     - `lost`: given up by the gateway with a tombstone, and not stored, by reason.
     - `in_flight`: accepted, not final here, and explained: the gateway says that it still holds as many, or it has
       counted them as lost and the tombstones are on their way, or they are younger than its last status.

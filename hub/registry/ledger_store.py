@@ -1,9 +1,10 @@
 """The ledger in the registry's database: one row an epoch, one row a refused record."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.registry.database import Database
@@ -19,6 +20,8 @@ from wire.records import LossReason
 EpochKey = tuple[GatewayId, int]
 
 _NO_TEXT = "{}"
+# SQLite lets a statement have 32,766 parameters, older ones 999.
+_KEYS_PER_QUERY = 400
 
 
 class LedgerStore:
@@ -34,8 +37,16 @@ class LedgerStore:
         Raises:
             RegistryError: the database cannot answer.
         """
+        if not asked:
+            return {}
         async with self._database.read() as connection:
-            return {key: await _view(connection, key, seqs) for key, seqs in asked.items()}
+            ledgers = await _load(connection, asked)
+            refused = {
+                key: await _refused(connection, key, asked[key])
+                for key, ledger in ledgers.items()
+                if ledger.refused_count and asked[key]
+            }
+        return {key: EpochView(ledger=ledgers.get(key, EpochLedger()), refused=refused.get(key, ())) for key in asked}
 
     async def settle(
         self, settlements: Sequence[Settlement], *, dead_letters: Sequence[DeadLetter] = (), now_ms: int
@@ -48,11 +59,9 @@ class LedgerStore:
             RegistryError: nothing was recorded.
         """
         async with self._database.write() as connection:
-            for settlement in settlements:
-                await _settle(connection, settlement)
-            for gateway in {settlement.gateway for settlement in settlements}:
-                seen = {"last_seen_ms": now_ms, "first_seen_ms": func.coalesce(GATEWAY.c.first_seen_ms, now_ms)}
-                await connection.execute(update(GATEWAY).where(GATEWAY.c.gateway == gateway).values(seen))
+            if settlements:
+                await _settle(connection, settlements)
+                await _note_seen(connection, {settlement.gateway for settlement in settlements}, now_ms)
             await add_dead_letters(connection, dead_letters, self._limits)
 
     async def accounts(self, gateway: GatewayId) -> Accounts:
@@ -82,41 +91,38 @@ class LedgerStore:
         return [accounts_of(gateway, ledgers[gateway], reports.get(gateway, SelfReport())) for gateway in gateways]
 
 
-async def record_accepted(connection: AsyncConnection, gateway: GatewayId, epoch: EpochStatus) -> None:
-    """Keep a gateway's word that seqs 1..accepted_hi of an epoch were accepted; it never goes back."""
-    key = (gateway, epoch.epoch)
-    before = await _load_locked(connection, key)
-    if before is None or before.accepted_hi < epoch.accepted_hi:
-        ledger = before or EpochLedger()
-        after = EpochLedger(
-            accepted_hi=epoch.accepted_hi,
-            done=ledger.done,
-            refused_count=ledger.refused_count,
-            declared=ledger.declared,
-        )
-        await _save(connection, key, after, is_new=before is None)
+async def record_accepted(connection: AsyncConnection, gateway: GatewayId, epochs: Sequence[EpochStatus]) -> None:
+    """Keep a gateway's word that seqs 1..accepted_hi of its epochs were accepted; it never goes back."""
+    said = {(gateway, epoch.epoch): epoch.accepted_hi for epoch in epochs}
+    before = await _load(connection, said)
+    after = {
+        key: replace(before.get(key, EpochLedger()), accepted_hi=accepted_hi)
+        for key, accepted_hi in said.items()
+        if key not in before or before[key].accepted_hi < accepted_hi
+    }
+    await _save(connection, after, known=before.keys())
 
 
-async def _settle(connection: AsyncConnection, settlement: Settlement) -> None:
-    key = (settlement.gateway, settlement.epoch)
-    found = await _load_locked(connection, key)
-    before = found or EpochLedger()
-    if rows := [
-        {"gateway": key[0], "epoch": _epoch_text(key[1]), "seq": refused.seq, "reason": refused.reason.value}
-        for refused in settlement.newly_refused(before)
-    ]:
-        await connection.execute(insert(REFUSED), rows)
-    await _save(connection, key, settlement.applied_to(before), is_new=found is None)
+async def _settle(connection: AsyncConnection, settlements: Sequence[Settlement]) -> None:
+    before = await _load(connection, [(settlement.gateway, settlement.epoch) for settlement in settlements])
+    after: dict[EpochKey, EpochLedger] = {}
+    refused: list[dict[str, str | int]] = []
+    for settlement in settlements:
+        key = (settlement.gateway, settlement.epoch)
+        ledger = after.get(key) or before.get(key, EpochLedger())
+        refused += [
+            {"gateway": key[0], "epoch": _epoch_text(key[1]), "seq": one.seq, "reason": one.reason.value}
+            for one in settlement.newly_refused(ledger)
+        ]
+        after[key] = settlement.applied_to(ledger)
+    if refused:
+        await connection.execute(insert(REFUSED), refused)
+    await _save(connection, after, known=before.keys())
 
 
-async def _view(connection: AsyncConnection, key: EpochKey, asked: RangeSet) -> EpochView:
-    at = (LEDGER.c.gateway == key[0]) & (LEDGER.c.epoch == _epoch_text(key[1]))
-    columns = select(LEDGER.c.accepted_hi, LEDGER.c.done, LEDGER.c.refused_count, LEDGER.c.declared)
-    row = (await connection.execute(columns.where(at))).one_or_none()
-    if row is None:
-        return EpochView()
-    ledger = _ledger(*row)
-    return EpochView(ledger=ledger, refused=await _refused(connection, key, asked) if ledger.refused_count else ())
+async def _note_seen(connection: AsyncConnection, gateways: Collection[GatewayId], now_ms: int) -> None:
+    seen = {"last_seen_ms": now_ms, "first_seen_ms": func.coalesce(GATEWAY.c.first_seen_ms, now_ms)}
+    await connection.execute(update(GATEWAY).where(GATEWAY.c.gateway.in_(gateways)).values(seen))
 
 
 async def _refused(connection: AsyncConnection, key: EpochKey, asked: RangeSet) -> tuple[Refused, ...]:
@@ -132,26 +138,40 @@ def _few_spans(asked: RangeSet) -> Iterable[tuple[int, int]]:
     return asked.ranges if len(asked.ranges) <= few else [(asked.ranges[0][0], asked.ranges[-1][1])]
 
 
-async def _load_locked(connection: AsyncConnection, key: EpochKey) -> EpochLedger | None:
-    at = (LEDGER.c.gateway == key[0]) & (LEDGER.c.epoch == _epoch_text(key[1]))
-    columns = select(LEDGER.c.accepted_hi, LEDGER.c.done, LEDGER.c.refused_count, LEDGER.c.declared)
-    row = (await connection.execute(columns.where(at).with_for_update())).one_or_none()
-    return None if row is None else _ledger(*row)
+async def _load(connection: AsyncConnection, keys: Iterable[EpochKey]) -> dict[EpochKey, EpochLedger]:
+    """The ledgers that are there, locked until the transaction ends (SQLite's transaction holds the lock already)."""
+    wanted = [(gateway, _epoch_text(epoch)) for gateway, epoch in keys]
+    found: dict[EpochKey, EpochLedger] = {}
+    for start in range(0, len(wanted), _KEYS_PER_QUERY):
+        at = tuple_(LEDGER.c.gateway, LEDGER.c.epoch).in_(wanted[start : start + _KEYS_PER_QUERY])
+        for row in await connection.execute(select(LEDGER).where(at).with_for_update()):
+            found[GatewayId(row.gateway), int(row.epoch, 16)] = _ledger(
+                row.accepted_hi, row.done, row.refused_count, row.declared
+            )
+    return found
 
 
-async def _save(connection: AsyncConnection, key: EpochKey, ledger: EpochLedger, *, is_new: bool) -> None:
-    at = {"gateway": key[0], "epoch": _epoch_text(key[1])}
-    values = {
-        "accepted_hi": ledger.accepted_hi,
-        "done": _ranges_text(ledger.done),
-        "refused_count": ledger.refused_count,
-        "declared": json.dumps({reason.value: ranges.ranges for reason, ranges in ledger.declared.items()}),
+async def _save(
+    connection: AsyncConnection, ledgers: Mapping[EpochKey, EpochLedger], *, known: Collection[EpochKey]
+) -> None:
+    rows = {
+        key: {
+            "at_gateway": key[0],
+            "at_epoch": _epoch_text(key[1]),
+            "accepted_hi": ledger.accepted_hi,
+            "done": _ranges_text(ledger.done),
+            "refused_count": ledger.refused_count,
+            "declared": json.dumps({reason.value: ranges.ranges for reason, ranges in ledger.declared.items()}),
+        }
+        for key, ledger in ledgers.items()
     }
-    if is_new:
-        await connection.execute(insert(LEDGER).values(at | values))
-    else:
-        row = (LEDGER.c.gateway == at["gateway"]) & (LEDGER.c.epoch == at["epoch"])
-        await connection.execute(update(LEDGER).where(row).values(values))
+    here = (LEDGER.c.gateway == bindparam("at_gateway")) & (LEDGER.c.epoch == bindparam("at_epoch"))
+    new = insert(LEDGER).values(gateway=bindparam("at_gateway"), epoch=bindparam("at_epoch"))
+    columns = {name: bindparam(name) for name in ("accepted_hi", "done", "refused_count", "declared")}
+    if fresh := [row for key, row in rows.items() if key not in known]:
+        await connection.execute(new.values(columns), fresh)
+    if changed := [row for key, row in rows.items() if key in known]:
+        await connection.execute(update(LEDGER).where(here).values(columns), changed)
 
 
 def _ledger(accepted_hi: int, done: str, refused_count: int, declared: str) -> EpochLedger:

@@ -1,7 +1,9 @@
 """What every broker of ours promises, on the embedded one and on a real Mosquitto."""
 
 import asyncio
+import os
 import random
+import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -34,9 +36,7 @@ def build(
 
     def make() -> ChildBroker:
         program = PROGRAMS[kind](listener, folder)
-        return ChildBroker(
-            program, listener=listener, folder=folder, hub_password=HUB_PASSWORD, clock=SystemClock()
-        )
+        return ChildBroker(program, listener=listener, folder=folder, hub_password=HUB_PASSWORD, clock=SystemClock())
 
     return make
 
@@ -218,9 +218,7 @@ async def test_a_killed_broker_comes_back_and_the_hub_hears_again(broker: ChildB
         running.cancel()
 
 
-async def speak_until_heard(
-    broker: ChildBroker, heard: asyncio.Queue[tuple[str, bytes]], payload: bytes
-) -> None:
+async def speak_until_heard(broker: ChildBroker, heard: asyncio.Queue[tuple[str, bytes]], payload: bytes) -> None:
     while True:
         try:
             async with client(broker, "gw-1") as gateway:
@@ -233,9 +231,6 @@ async def speak_until_heard(
 
 
 def kill(broker: ChildBroker) -> None:
-    import os
-    import signal
-
     assert broker.pid is not None
     os.kill(broker.pid, signal.SIGKILL)
 
@@ -250,7 +245,9 @@ async def test_a_port_in_use_is_said_with_what_to_do(broker: ChildBroker, tmp_pa
         await second.start()
 
 
-async def test_a_broker_left_behind_by_a_killed_hub_is_ended(build: Callable[[], ChildBroker], users: PasswordFile) -> None:
+async def test_a_broker_left_behind_by_a_killed_hub_is_ended(
+    build: Callable[[], ChildBroker], users: PasswordFile
+) -> None:
     left_behind, fresh = build(), build()
     await left_behind.start()
     await fresh.start()

@@ -179,7 +179,8 @@ class Delivery(RuleBasedStateMachine):
         accounts = self.runner.run(self._report())
         assert accounts.accepted == self.gateway.accepted
         assert (accounts.in_flight, accounts.unexplained) == (0, 0)
-        assert accounts.stored == len(self.series.points)
+        # A record that was stored by a hub that died before its ledger, and was then given up, counts as lost.
+        assert 0 <= len(self.series.points) - accounts.stored <= accounts.lost_total
         poisoned = {seq for seq in range(1, self.gateway.accepted + 1) if seq % POISONED_EVERY == 0}
         assert accounts.refused <= len(poisoned)
         assert accounts.lost_total <= self.gateway.lost_total

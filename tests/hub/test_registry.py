@@ -201,6 +201,12 @@ async def test_the_ledger_holds_what_was_settled_and_the_refusals_asked_for(regi
     assert [found.times for found in await registry.dead_letters.letters()] == [2]
 
 
+async def test_a_question_about_nothing_finds_nothing(registry: Registry) -> None:
+    refused = (Refused(seq=5, reason=Refusal.DATABASE),)
+    await registry.ledger.settle([Settlement(gateway=GATEWAY, epoch=EPOCH, refused=refused)], now_ms=3)
+    assert (await registry.ledger.views({KEY: RangeSet()}))[KEY].refused == ()
+
+
 async def test_accounts_compare_the_ledger_with_the_gateways_word(registry: Registry) -> None:
     await registry.fleet.record_status(status(accepted_hi=10, in_flight=2), now_ms=20)
     await registry.ledger.settle([Settlement(gateway=GATEWAY, epoch=EPOCH, stored=RangeSet.of([(1, 5)]))], now_ms=21)

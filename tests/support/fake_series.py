@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from operator import itemgetter
 from statistics import fmean
 
 from hub.series.base import (
@@ -77,14 +76,15 @@ class FakeSeriesStore:
         for sample in await self.samples(series, time_range, limit=10**9):
             if sample.number is not None:
                 windows.setdefault(sample.time_ns // window_ns * window_ns, []).append(sample.number)
-        reduce: Callable[[list[float]], float] = {
+        reduced: dict[Aggregate, Callable[[list[float]], float]] = {
             Aggregate.MEAN: fmean,
             Aggregate.MIN: min,
             Aggregate.MAX: max,
             Aggregate.SUM: sum,
             Aggregate.COUNT: len,
-            Aggregate.LAST: itemgetter(-1),
-        }[aggregate]
+            Aggregate.LAST: lambda numbers: numbers[-1],
+        }
+        reduce = reduced[aggregate]
         return [
             Sample(time_ns=start, number=float(reduce(numbers)), quality=Quality.GOOD)
             for start, numbers in sorted(windows.items())

@@ -54,7 +54,9 @@ class HubProcess:
             return False
 
 
-def make_hub(folder: Path, *, http_port: int, mqtt_port: int, broker: str, more: Mapping[str, str] | None = None) -> HubProcess:
+def make_hub(
+    folder: Path, *, http_port: int, mqtt_port: int, broker: str, more: Mapping[str, str] | None = None
+) -> HubProcess:
     """A hub's folder on these ports; `more` are further lines of hub.yaml by key."""
     sen_hub("init", str(folder))
     lines = {

@@ -12,7 +12,7 @@ const SVG = "http://www.w3.org/2000/svg";
 
 const texts = JSON.parse(document.body.dataset.texts);
 const language = document.documentElement.lang;
-const live = document.getElementById("live");
+const page = document.querySelector("main");
 const link = document.getElementById("link");
 const lost = document.getElementById("lost");
 const chart = document.getElementById("chart");
@@ -40,10 +40,12 @@ async function ask(address, kind) {
 async function refresh() {
   try {
     const html = await ask(document.body.dataset.live, "text");
-    const focused = live.contains(document.activeElement) ? document.activeElement.dataset.query : null;
+    const focused = document.activeElement?.dataset.query;
     const fresh = document.createElement("template");
     fresh.innerHTML = html;
-    live.replaceChildren(fresh.content);
+    for (const part of fresh.content.querySelectorAll("[data-part]")) {
+      page.querySelector(`[data-part="${part.dataset.part}"]`).replaceChildren(...part.childNodes);
+    }
     knownAt = Date.now();
     refreshes += 1;
     document.body.dataset.refreshes = refreshes;
@@ -53,7 +55,7 @@ async function refresh() {
       pickOf(focused)?.focus({ preventScroll: true });
     }
     if (!chosen) {
-      choose(live.querySelector("tr:not(.stale) .pick") ?? live.querySelector(".pick"));
+      choose(page.querySelector("tr:not(.stale, .fake) .pick") ?? page.querySelector("tr:not(.stale) .pick") ?? page.querySelector(".pick"));
     } else {
       await loadChart();
     }
@@ -81,11 +83,11 @@ function showLink() {
 // --- choosing what the chart shows
 
 function pickOf(query) {
-  return [...live.querySelectorAll(".pick")].find((pick) => pick.dataset.query === query);
+  return [...page.querySelectorAll(".pick")].find((pick) => pick.dataset.query === query);
 }
 
 function markChosen() {
-  for (const pick of live.querySelectorAll(".pick")) {
+  for (const pick of page.querySelectorAll(".pick")) {
     pick.setAttribute("aria-pressed", String(chosen !== null && pick.dataset.query === chosen.query));
   }
 }
@@ -99,7 +101,7 @@ function choose(pick) {
   }
 }
 
-live.addEventListener("click", (event) => {
+page.addEventListener("click", (event) => {
   const pick = event.target.closest(".pick");
   if (pick) {
     choose(pick);
@@ -162,7 +164,7 @@ function clock(ms, withSeconds) {
 }
 
 function numberText(value, decimals) {
-  const options = decimals === undefined ? { maximumSignificantDigits: 9 } : { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  const options = decimals === undefined ? { maximumSignificantDigits: 7 } : { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
   return value.toLocaleString(language === "vi" ? "vi-VN" : "en-GB", options);
 }
 

@@ -1,0 +1,292 @@
+"""A profile answering as its device: the inverse of planning and decoding, for demonstrations and tests.
+
+Pure: images of registers and the bytes they become; whoever owns a line or a socket moves the bytes.
+
+I1. What a responder answers, the same profile decodes to the values that were set, to the resolution of the device.
+I2. A damaged request, or one to another unit, is answered with silence, as on a shared line.
+"""
+
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from device_profiles.encode_serial import encode_frame, fill_checks, request_bytes
+from device_profiles.modbus import (
+    ADDRESSES,
+    ExceptionCode,
+    ReadRequest,
+    ReplyError,
+    Request,
+    RequestError,
+    Table,
+    exception_pdu,
+    parse_request_pdu,
+    parse_rtu_request,
+    parse_tcp_request,
+    reply_pdu,
+    rtu_frame,
+    tcp_frame,
+)
+from device_profiles.modbus_model import ModbusDevice, ModbusPoint
+from device_profiles.model import DeviceProfile
+from device_profiles.numbers import NumberError, NumberType, encode_number
+from device_profiles.point_model import is_unavailable, unscaled
+from device_profiles.serial_model import SerialDevice, SerialGroup, hex_bytes
+
+_FLOATS = frozenset({NumberType.F32, NumberType.F64})
+
+
+class SimulationError(ValueError):
+    """A value that the simulated device has no way to say; the text says which point and why."""
+
+
+class ModbusResponder:
+    """One Modbus device on a line or behind a socket; several share one, each silent for the others' units.
+
+    It answers reads between the lowest and the highest address that its profile names in each table, and refuses
+    others with ILLEGAL DATA ADDRESS, as it does the ranges that the profile forbids. Registers between points hold 0.
+    """
+
+    def __init__(self, profile: DeviceProfile, unit: int) -> None:
+        """Make the device with 0 in every register.
+
+        Raises:
+            SimulationError: the profile is not one of a Modbus device.
+        """
+        if profile.modbus is None:
+            raise SimulationError(f"{profile.profile} is no Modbus device")
+        self.unit = unit
+        self._device: ModbusDevice = profile.modbus
+        self._points: dict[str, list[ModbusPoint]] = {}
+        # Changed by set_value only: registers, or bits, by address.
+        self._image: dict[Table, dict[int, int]] = {}
+        for group in profile.modbus.groups:
+            for point in group.points:
+                self._points.setdefault(point.key, []).append(point)
+                for address in range(point.address, point.address + point.span):
+                    self._image.setdefault(point.table, {})[address] = 0
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the points, in the order of the profile."""
+        return tuple(self._points)
+
+    def set_value(self, key: str, number: float | None) -> None:
+        """Let the device measure a value from now on.
+
+        Args:
+            key: of a point; where groups share it, all of them get the value.
+            number: in the unit of the point's quantity; counters begin again at their roll-over. None: no value,
+                said with the point's sentinel.
+
+        Raises:
+            SimulationError: no such point, or its registers cannot say this.
+        """
+        if key not in self._points:
+            raise SimulationError(f"point {key!r}: expected one of {', '.join(self._points)}")
+        for point in self._points[key]:
+            raw = _sentinel(point) if number is None else _raw(point, number)
+            self._image[point.table].update(self._registers(point, raw))
+
+    def set_values(self, values: Mapping[str, float | None]) -> None:
+        """Let the device measure several values; see `set_value`."""
+        for key, number in values.items():
+            self.set_value(key, number)
+
+    def answer_rtu(self, frame: bytes) -> bytes | None:
+        """The reply to a request frame of a serial line; None for silence."""
+        try:
+            unit, pdu = parse_rtu_request(frame)
+        except ReplyError:
+            return None
+        return rtu_frame(unit, self.answer_pdu(pdu)) if unit == self.unit else None
+
+    def answer_tcp(self, frame: bytes) -> bytes | None:
+        """The reply to a request frame of a TCP connection; None for silence."""
+        try:
+            transaction, unit, pdu = parse_tcp_request(frame)
+        except ReplyError:
+            return None
+        return tcp_frame(transaction, unit, self.answer_pdu(pdu)) if unit == self.unit else None
+
+    def answer_pdu(self, pdu: bytes) -> bytes:
+        """The reply to a request without its envelope: values, or an exception. It takes no writes."""
+        try:
+            request = parse_request_pdu(pdu)
+            return reply_pdu(request, self._read(request))
+        except RequestError as error:
+            return exception_pdu(error.function, error.code)
+
+    def _read(self, request: Request) -> tuple[int, ...]:
+        if not isinstance(request, ReadRequest):
+            raise RequestError(request.function, ExceptionCode.ILLEGAL_FUNCTION)
+        limits = self._device.limits
+        if request.count > (limits.max_bits if request.table.is_bits else limits.max_registers):
+            raise RequestError(request.function, ExceptionCode.ILLEGAL_VALUE)
+        image = self._image.get(request.table, {})
+        first, last = request.address, request.address + request.count - 1
+        is_outside = first < min(image, default=ADDRESSES) or last > max(image, default=-1)
+        is_forbidden = any(
+            item.table is request.table and item.first <= last and first <= item.last for item in limits.forbidden
+        )
+        if is_outside or is_forbidden:
+            raise RequestError(request.function, ExceptionCode.ILLEGAL_ADDRESS)
+        return tuple(image.get(address, 0) for address in range(first, last + 1))
+
+    def _registers(self, point: ModbusPoint, raw: float) -> dict[int, int]:
+        """What the point's registers, or its bit, hold for a raw number."""
+        if point.bit is not None:
+            mask = (1 << point.bit_width) - 1
+            _check_bits(point, raw, mask)
+            kept = self._image[point.table][point.address] & ~(mask << point.bit)
+            return {point.address: kept | int(raw) << point.bit}
+        if point.type is None:
+            _check_bits(point, raw, 1)
+            return {point.address: int(raw)}
+        try:
+            data = encode_number(raw, point.type, point.order)
+        except NumberError as error:
+            raise SimulationError(f"point {point.key}: {error}") from error
+        words = struct.unpack(f">{point.span}H", data.rjust(2 * point.span, b"\0"))
+        return dict(enumerate(words, start=point.address))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request that a serial device understood: of which group, and with which sequence number."""
+
+    group: str
+    sequence: int
+
+
+class SerialResponder:
+    """A serial device that answers requests. `address` is its own, where its requests carry one."""
+
+    def __init__(self, profile: DeviceProfile, address: int | None = None) -> None:
+        """Make the device.
+
+        Raises:
+            SimulationError: the profile's device is not asked for its values.
+        """
+        if profile.serial is None or not any(group.request for group in profile.serial.groups):
+            raise SimulationError(f"{profile.profile} is no serial device that answers requests")
+        self._device: SerialDevice = profile.serial
+        self._address = address
+        # Changed by feed only.
+        self._pending = b""
+
+    def feed(self, data: bytes) -> list[Asked]:
+        """Take the next bytes; return the requests to this device that they completed. Other bytes are passed over."""
+        self._pending += data
+        asked: list[Asked] = []
+        longest = max(len(hex_bytes(group.request.send)) for group in self._device.groups if group.request)
+        at = 0
+        while at < len(self._pending):
+            found, step = self._at(at)
+            if found is not None:
+                asked.append(found)
+            elif len(self._pending) - at < longest:
+                break
+            at += step
+        self._pending = self._pending[at:]
+        return asked
+
+    def reply(self, asked: Asked, values: Mapping[str, float | None] | None, *, time_ms: int | None = None) -> bytes:
+        """The reply frame.
+
+        Args:
+            asked: what is answered.
+            values: by key, in the quantities' units; None where the device has nothing to tell (an empty queue): then
+                all that stands behind the first byte by which the group is known is 0.
+            time_ms: the device's UTC time, for groups that carry one.
+
+        Raises:
+            EncodeError: a value too many or missing.
+            NumberError: a value that its field cannot hold.
+        """
+        group = next(group for group in self._device.groups if group.name == asked.group)
+        numbers = [0.0 if values is None else values.get(point.key) for point in group.points]
+        out = bytearray(encode_frame(self._device, group.name, numbers, time_ms=time_ms))
+        if values is None and group.when and group.when[0].at is not None:
+            known = group.when[0].at + 1
+            out[known:] = bytes(len(out) - known)
+        self._address_reply(out, group, asked.sequence)
+        if self._device.binary is not None:
+            fill_checks(out, self._device.binary.checks)
+        return bytes(out)
+
+    def _at(self, at: int) -> tuple[Asked | None, int]:
+        """The request that begins here, and how far to go on."""
+        for group in self._device.groups:
+            if group.request is None:
+                continue
+            length = len(hex_bytes(group.request.send))
+            candidate = self._pending[at : at + length]
+            place = group.request.sequence
+            if len(candidate) < length:
+                continue
+            sequence = candidate[place.at] if place else 0
+            if candidate == request_bytes(group.request, address=self._address, sequence=sequence):
+                return Asked(group=group.name, sequence=sequence), length
+        return None, 1
+
+    def _address_reply(self, out: bytearray, group: SerialGroup, sequence: int) -> None:
+        request = group.request
+        if request is not None and request.address is not None and self._address is not None:
+            raw = encode_number(self._address, request.address.type, request.address.order)
+            out[request.address.reply_at : request.address.reply_at + len(raw)] = raw
+        if request is not None and request.sequence is not None:
+            out[request.sequence.at] = sequence + request.sequence.reply_adds & 0xFF
+
+
+def serial_bytes(
+    profile: DeviceProfile, group: str, values: Mapping[str, float | None], *, time_ms: int | None = None
+) -> bytes:
+    """The frame in which a streaming device would tell these values; what is not named it does not have.
+
+    Raises:
+        SimulationError: the profile is not one of a serial device, or a key is none of the group's.
+        EncodeError: no such group, or a value that this frame cannot say is missing.
+        NumberError: a value that its field cannot hold.
+    """
+    if profile.serial is None:
+        raise SimulationError(f"{profile.profile} is no serial device")
+    chosen = next((each for each in profile.serial.groups if each.name == group), None)
+    keys = [point.key for point in chosen.points] if chosen else []
+    if foreign := values.keys() - set(keys):
+        raise SimulationError(f"group {group}: found {', '.join(sorted(foreign))}, expected only {', '.join(keys)}")
+    return encode_frame(profile.serial, group, [values.get(key) for key in keys], time_ms=time_ms)
+
+
+def _raw(point: ModbusPoint, number: float) -> float:
+    """The raw number that the device sends for a value, in whole steps of the device."""
+    raw = unscaled(number, point)
+    if point.type in _FLOATS:
+        return raw
+    if point.rollover is not None:
+        whole = point.rollover / point.scale
+        raw = math.fmod(raw, round(whole))
+    if point.type not in {NumberType.Q8_8, NumberType.Q15_8}:
+        raw = round(raw)
+    if is_unavailable(raw, point):
+        raise SimulationError(f"point {point.key}: {number} would be sent as {raw}, which says that there is no value")
+    return raw
+
+
+def _sentinel(point: ModbusPoint) -> float:
+    """The raw number that says "no value"."""
+    if point.unavailable:
+        return point.unavailable[0]
+    if point.unavailable_from is not None:
+        return point.unavailable_from
+    if point.unavailable_below is not None:
+        return point.unavailable_below - 1
+    if point.type in _FLOATS:
+        return math.nan
+    raise SimulationError(f"point {point.key}: the device has no way to say that it has no value")
+
+
+def _check_bits(point: ModbusPoint, raw: float, mask: int) -> None:
+    if raw not in range(mask + 1):
+        raise SimulationError(f"point {point.key}: found {raw}, expected a whole number of 0..{mask}")

@@ -1,0 +1,44 @@
+"""The spool as the event loop sees it: one thread of its own, so that the disk never holds up a bus."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from edge.spool.base import Reading, Spool, SpoolState
+from wire.ranges import RangeSet
+from wire.records import Batch
+
+_Result = TypeVar("_Result")
+
+
+class SpoolKeeper:
+    """Calls a spool from one thread, in the order asked."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
+
+    async def accept(self, readings: Sequence[Reading]) -> tuple[int, int]:
+        """`Spool.accept`."""
+        return await self._in_thread(lambda: self._spool.accept(readings))
+
+    async def unsent(self, *, skip: Mapping[int, RangeSet], limit: int, newest_first: bool) -> Batch | None:
+        """`Spool.unsent`."""
+        return await self._in_thread(lambda: self._spool.unsent(skip=skip, limit=limit, newest_first=newest_first))
+
+    async def finish(self, epoch: int, final: RangeSet) -> int:
+        """`Spool.finish`."""
+        return await self._in_thread(lambda: self._spool.finish(epoch, final))
+
+    async def state(self) -> SpoolState:
+        """`Spool.state`."""
+        return await self._in_thread(self._spool.state)
+
+    def close(self) -> None:
+        """Finish what was asked, then close the spool."""
+        self._thread.submit(self._spool.close)
+        self._thread.shutdown(wait=True)
+
+    async def _in_thread(self, call: Callable[[], _Result]) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)

@@ -1,0 +1,41 @@
+"""What the sender needs of a connection to the hub.
+
+I1. `publish` returns whether the broker has the message. That means nothing but just this: only a commit counts.
+I2. After every (re)connection `connected` is called before any message is handed over.
+"""
+
+from typing import Protocol
+
+
+class LinkListener(Protocol):
+    """Who is told what happens on the link."""
+
+    async def connected(self) -> None:
+        """A connection has been made; messages may be published."""
+        ...
+
+    def received(self, topic: str, payload: bytes) -> None:
+        """A message from the hub. It must not wait and not raise."""
+        ...
+
+
+class Link(Protocol):
+    """A connection that comes and goes."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a message published now has a chance."""
+        ...
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it is not connected; None while it is."""
+        ...
+
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
+        """Send with QoS 1; False where the broker did not take it."""
+        ...
+
+    async def run(self, listener: LinkListener) -> None:
+        """Connect, stay connected, and connect again, until cancelled."""
+        ...

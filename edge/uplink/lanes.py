@@ -1,0 +1,127 @@
+"""What to send next, and what a commit changes. Pure: no clock, no waiting; times are given.
+
+I1. No more batches are in flight than the hub's credit allows.
+I2. A record is in flight at most once at a time; one whose commit does not come is due again.
+I3. Of four sendings three are live as long as both lanes have something, so that the centre sees the present while a
+    backlog drains.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from wire.ranges import RangeSet
+from wire.records import Batch
+
+FIRST_CREDIT: Final = 4
+FIRST_WAIT_S: Final = 30.0
+LONGEST_WAIT_S: Final = 900.0
+_TURNS: Final = 4
+
+
+class Lane(Enum):
+    """The newest records first, or the oldest."""
+
+    LIVE = "live"
+    BACKLOG = "backlog"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flight:
+    """A batch that was sent and is not wholly final yet."""
+
+    epoch: int
+    seqs: RangeSet
+    sent_at_s: float
+    due_at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """What a commit changed: records that had been in flight, and how long the oldest of their batches took."""
+
+    records: int
+    delay_s: float | None
+
+
+class Lanes:
+    """Which batches are in flight.
+
+    Args:
+        random_unit: draws from 0 to 1, for jitter.
+        first_wait_s: how long to wait for the first commit; doubles while none comes.
+    """
+
+    def __init__(self, *, random_unit: Callable[[], float], first_wait_s: float = FIRST_WAIT_S) -> None:
+        self._random_unit = random_unit
+        self._first_wait_s = first_wait_s
+        # Changed by the methods below, one caller at a time.
+        self._flights: list[Flight] = []
+        self._credit = FIRST_CREDIT
+        self._turn = 0
+        self._silences = 0
+
+    @property
+    def in_flight(self) -> int:
+        """How many batches wait for their commit."""
+        return len(self._flights)
+
+    @property
+    def may_send(self) -> bool:
+        """Whether the credit allows another batch."""
+        return len(self._flights) < self._credit
+
+    def skip(self) -> Mapping[int, RangeSet]:
+        """The records in flight, by epoch."""
+        skip: dict[int, RangeSet] = {}
+        for flight in self._flights:
+            skip[flight.epoch] = skip.get(flight.epoch, RangeSet()) | flight.seqs
+        return skip
+
+    def lane(self) -> Lane:
+        """Whose turn it is."""
+        return Lane.BACKLOG if self._turn % _TURNS == _TURNS - 1 else Lane.LIVE
+
+    def sent(self, batch: Batch, *, now_s: float) -> None:
+        """A batch is on its way."""
+        ranges = [(record.seq, record.seq) for record in batch.records]
+        ranges += [(loss.first, loss.last) for loss in batch.losses]
+        wait_s = min(self._first_wait_s * 2**self._silences, LONGEST_WAIT_S)
+        due_at_s = now_s + wait_s * (0.5 + 0.5 * self._random_unit())
+        flight = Flight(epoch=batch.epoch, seqs=RangeSet.of(ranges), sent_at_s=now_s, due_at_s=due_at_s)
+        self._flights.append(flight)
+        self._turn += 1
+
+    def committed(self, epoch: int, final: RangeSet, *, credit: int, now_s: float) -> Landed:
+        """The hub has spoken."""
+        self._credit = max(1, credit)
+        self._silences = 0
+        left: list[Flight] = []
+        records = 0
+        oldest_s: float | None = None
+        for flight in self._flights:
+            open_seqs = flight.seqs - final if flight.epoch == epoch else flight.seqs
+            if len(open_seqs) < len(flight.seqs):
+                records += len(flight.seqs) - len(open_seqs)
+                oldest_s = flight.sent_at_s if oldest_s is None else min(oldest_s, flight.sent_at_s)
+            if open_seqs:
+                left.append(
+                    Flight(epoch=flight.epoch, seqs=open_seqs, sent_at_s=flight.sent_at_s, due_at_s=flight.due_at_s)
+                )
+        self._flights = left
+        return Landed(records=records, delay_s=None if oldest_s is None else now_s - oldest_s)
+
+    def expire(self, *, now_s: float) -> int:
+        """Make what waited too long due again; returns how many batches."""
+        late = [flight for flight in self._flights if flight.due_at_s <= now_s]
+        if late:
+            self._flights = [flight for flight in self._flights if flight.due_at_s > now_s]
+            self._silences += 1
+        return len(late)
+
+    def restart(self) -> None:
+        """The connection is new: whatever was in flight may have gone with the old one."""
+        self._flights = []
+        self._silences = 0
+        self._credit = FIRST_CREDIT

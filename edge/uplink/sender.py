@@ -1,0 +1,273 @@
+"""Carries records from the spool to the hub, and the hub's commits back to the spool."""
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from edge.clock import Clock
+from edge.spool.base import SpoolState
+from edge.spool.keeper import SpoolKeeper
+from edge.uplink.base import Link
+from edge.uplink.lanes import Lane, Lanes
+from wire.codec import MAX_RECORDS, decode_commit, encode_batch, encode_inventory, encode_status
+from wire.errors import TooLargeError, WireError
+from wire.identifiers import GatewayId, SiteId
+from wire.messages import Commit, DeviceStatus, Inventory, Status
+from wire.ranges import RangeSet
+from wire.records import Batch
+from wire.topics import Down, Up, parse_down, up_topic
+
+_logger = logging.getLogger(__name__)
+_STATUS_EVERY_S: Final = 10.0
+_WORTH_SENDING_EARLY: Final = 500
+_HOUSEKEEPING_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who speaks."""
+
+    gateway: GatewayId
+    site: SiteId
+    agent_version: str
+    boot_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderCounts:
+    """The sender in numbers, since the agent started."""
+
+    batches_sent: int
+    batches_due_again: int
+    bytes_sent: int
+    commits: int
+    foreign: int
+    refused_records: int
+    batches_in_flight: int
+    last_commit_delay_s: float | None
+
+
+class Sender:
+    """Sends what the spool holds.
+
+    Args:
+        identity: who speaks.
+        keeper: the spool.
+        link: the connection.
+        lanes: what is in flight.
+        clock: the agent's clock.
+        inventory: what this gateway reads.
+        devices: how its devices are.
+        send_s: a batch leaves at least this often while there is something to send.
+    """
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        keeper: SpoolKeeper,
+        link: Link,
+        lanes: Lanes,
+        clock: Clock,
+        inventory: Inventory,
+        devices: Callable[[], tuple[DeviceStatus, ...]],
+        send_s: float,
+    ) -> None:
+        self._identity = identity
+        self._keeper = keeper
+        self._link = link
+        self._lanes = lanes
+        self._clock = clock
+        self._inventory = inventory
+        self._devices = devices
+        self._send_s = send_s
+        # Changed by this class only, on the event loop.
+        self._counts: Counter[str] = Counter()
+        self._commits: deque[Commit] = deque()
+        self._wake = asyncio.Event()
+        self._limit = MAX_RECORDS
+        self._has_new = False
+        self._sent_at_s = clock.monotonic_s() - send_s
+        self._status_at_s = clock.monotonic_s() - _STATUS_EVERY_S
+        self._commit_delay_s: float | None = None
+
+    def accepted(self) -> None:
+        """Records have become durable."""
+        self._has_new = True
+        self._wake.set()
+
+    async def connected(self) -> None:
+        """Say who we are and what we read; send again whatever the old connection may have lost."""
+        self._lanes.restart()
+        topic = up_topic(self._identity.gateway, Up.INVENTORY)
+        await self._link.publish(topic, encode_inventory(self._inventory), retain=True)
+        await self._say_status(online=True)
+        self._has_new = True
+        self._wake.set()
+
+    def received(self, topic: str, payload: bytes) -> None:
+        """Take a commit; anything else is not for this version."""
+        try:
+            gateway, leaf = parse_down(topic)
+            if leaf is not Down.COMMIT:
+                return
+            commit = decode_commit(payload)
+        except WireError as error:
+            self._counts["foreign"] += 1
+            _logger.warning("from the hub: %s", error)
+            return
+        if not self._identity.gateway == gateway == commit.gateway:
+            self._counts["foreign"] += 1
+            return
+        self._commits.append(commit)
+        self._wake.set()
+
+    def counts(self) -> SenderCounts:
+        """The sender in numbers."""
+        return SenderCounts(
+            batches_sent=self._counts["batches_sent"],
+            batches_due_again=self._counts["batches_due_again"],
+            bytes_sent=self._counts["bytes_sent"],
+            commits=self._counts["commits"],
+            foreign=self._counts["foreign"],
+            refused_records=self._counts["refused_records"],
+            batches_in_flight=self._lanes.in_flight,
+            last_commit_delay_s=self._commit_delay_s,
+        )
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        while True:
+            await self._wait()
+            await self._take_commits()
+            if not self._link.is_connected:
+                continue
+            self._counts["batches_due_again"] += self._lanes.expire(now_s=self._clock.monotonic_s())
+            await self._send(only_full=not self._is_time())
+            if self._clock.monotonic_s() - self._status_at_s >= _STATUS_EVERY_S:
+                await self._say_status(online=True)
+
+    async def drain(self, *, within_s: float) -> bool:
+        """Send the rest and wait for its commits; whether nothing is left. Then say that we go."""
+        deadline_s = self._clock.monotonic_s() + within_s
+        left = await self._keeper.state()
+        while left.in_flight and self._link.is_connected and self._clock.monotonic_s() < deadline_s:
+            await self._send(only_full=False)
+            await self._wake_within(min(_HOUSEKEEPING_S, deadline_s - self._clock.monotonic_s()))
+            await self._take_commits()
+            left = await self._keeper.state()
+        await self._say_status(online=False)
+        return left.in_flight == 0
+
+    def _is_time(self) -> bool:
+        """Whether a batch may leave that is not full: something is new, and the last one left long enough ago."""
+        since_s = self._clock.monotonic_s() - self._sent_at_s
+        return (self._has_new and since_s >= 0.9 * self._send_s) or since_s >= 2 * self._send_s
+
+    async def _wait(self) -> None:
+        await self._wake_within(min(_HOUSEKEEPING_S, self._send_s))
+        self._wake.clear()
+
+    async def _wake_within(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _take_commits(self) -> None:
+        self._wake.clear()
+        while self._commits:
+            commit = self._commits.popleft()
+            final = RangeSet.of(commit.final)
+            await self._keeper.finish(commit.epoch, final)
+            now_s = self._clock.monotonic_s()
+            landed = self._lanes.committed(commit.epoch, final, credit=commit.credit, now_s=now_s)
+            self._counts["commits"] += 1
+            self._commit_delay_s = self._commit_delay_s if landed.delay_s is None else landed.delay_s
+            if commit.refused:
+                self._counts["refused_records"] += len(commit.refused)
+                first = commit.refused[0]
+                _logger.warning(
+                    "the hub refused %d records, the first: seq %d, %s",
+                    len(commit.refused),
+                    first.seq,
+                    first.reason.name,
+                )
+
+    async def _send(self, *, only_full: bool) -> None:
+        """Send batches until the credit is used up or nothing is left that is worth sending now."""
+        while self._lanes.may_send and self._link.is_connected:
+            batch = await self._next_batch()
+            if batch is None:
+                break
+            if only_full and len(batch.records) < _WORTH_SENDING_EARLY:
+                return
+            payload = self._encoded(batch)
+            if payload is None:
+                continue
+            if not await self._link.publish(up_topic(self._identity.gateway, Up.BATCH), payload):
+                return
+            self._lanes.sent(batch, now_s=self._clock.monotonic_s())
+            self._counts["batches_sent"] += 1
+            self._counts["bytes_sent"] += len(payload)
+        if not only_full:
+            self._has_new = False
+            self._sent_at_s = self._clock.monotonic_s()
+
+    async def _next_batch(self) -> Batch | None:
+        skip = self._lanes.skip()
+        if self._lanes.lane() is Lane.LIVE:
+            batch = await self._keeper.unsent(skip=skip, limit=self._limit, newest_first=True)
+            if batch is not None:
+                return batch
+        return await self._keeper.unsent(skip=skip, limit=self._limit, newest_first=False)
+
+    def _encoded(self, batch: Batch) -> bytes | None:
+        """The batch's bytes; None where it has to be cut smaller, which the next try does."""
+        try:
+            payload = encode_batch(batch)
+        except TooLargeError:
+            if self._limit == 1:
+                raise
+            self._limit = max(1, len(batch.records) // 2)
+            return None
+        self._limit = min(MAX_RECORDS, self._limit * 2)
+        return payload
+
+    async def _say_status(self, *, online: bool) -> None:
+        self._status_at_s = self._clock.monotonic_s()
+        status = status_of(self._identity, await self._keeper.state(), online=online, devices=self._devices())
+        await self._link.publish(up_topic(self._identity.gateway, Up.STATUS), encode_status(status), retain=True)
+
+
+def status_of(identity: Identity, spool: SpoolState, *, online: bool, devices: tuple[DeviceStatus, ...]) -> Status:
+    """The gateway's word about itself."""
+    return Status(
+        gateway=identity.gateway,
+        online=online,
+        site=identity.site,
+        agent_version=identity.agent_version,
+        boot_ms=identity.boot_ms,
+        accepted_total=spool.accepted_total,
+        final_total=spool.final_total,
+        in_flight=spool.in_flight,
+        oldest_uncommitted_ms=spool.oldest_uncommitted_ms,
+        lost_total=dict(spool.lost_total),
+        epochs=spool.epochs,
+        devices=devices,
+    )
+
+
+def last_will_of(identity: Identity) -> Status:
+    """What the broker says for us when we vanish: no numbers, they would be old."""
+    return Status(
+        gateway=identity.gateway,
+        online=False,
+        site=identity.site,
+        agent_version=identity.agent_version,
+        boot_ms=identity.boot_ms,
+    )
