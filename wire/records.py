@@ -15,7 +15,7 @@ from wire.identifiers import DeviceId, GatewayId, SiteId, check_identifier, chec
 
 MAX_EPOCH = 2**64 - 1
 MAX_SEQ = 2**53
-MAX_TIME_MS = 2**48  # the year 10889: anything later is a fault, not a time
+MAX_TIME_MS = 2**63 // 1_000_000 - 1  # the year 2262: what databases hold as 64-bit nanoseconds
 
 
 class Mode(StrEnum):

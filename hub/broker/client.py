@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 # paho reports each lost link as a warning of its own; the one line here says it better.
 logging.getLogger("mqtt").setLevel(logging.CRITICAL)
 _FIRST_WAIT_S: Final = 0.2
-_LONGEST_WAIT_S: Final = 15.0
+_LONGEST_WAIT_S: Final = 5.0
 _KEEPALIVE_S: Final = 20
 _TIMEOUT_S: Final = 10.0
 _ID_BITS: Final = 64

@@ -1,7 +1,5 @@
 """Debian's Mosquitto as a child of the hub, with a configuration of ours."""
 
-import os
-import pwd
 import shutil
 from pathlib import Path
 from typing import Final
@@ -26,22 +24,21 @@ def find_mosquitto() -> str | None:
 
 def mosquitto_program(listener: Listener, folder: Path) -> Program:
     """Mosquitto in `folder`."""
-    user = pwd.getpwuid(os.geteuid()).pw_name  # otherwise Mosquitto, started by root, could not read our files
     return Program(
         name="mosquitto",
         argv=(find_mosquitto() or "mosquitto", "-c", str(folder / _CONFIGURATION)),
-        files={_CONFIGURATION: configuration(listener, folder, user), "acl": _ACL},
+        files={_CONFIGURATION: configuration(listener, folder), "acl": _ACL},
         marker=str(folder / _CONFIGURATION),
     )
 
 
-def configuration(listener: Listener, folder: Path, user: str) -> str:
+def configuration(listener: Listener, folder: Path) -> str:
     """The configuration file, mosquitto.conf(5).
 
     Nothing is kept on disk: what a broker forgets, gateways send again, for only the hub's commit lets them forget.
     """
     lines = [
-        f"user {user}",
+        "user root",  # only root heeds it: it would change to a user who cannot read our files
         "allow_anonymous false",
         f"password_file {folder / USERS_FILE}",
         f"acl_file {folder / 'acl'}",

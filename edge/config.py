@@ -1,0 +1,119 @@
+"""The gateway file: who the gateway is, where the hub is, which buses there are and which devices are on them.
+
+Plain dataclasses; `configure.py` checks what a person wrote against them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, ClassVar, Final
+
+from annotated_types import Interval, Len, MinLen
+
+from device_profiles.model import DeviceProfile
+from device_profiles.point_model import Parity
+from wire.records import Mode
+
+STRICT: Final = {"extra": "forbid"}
+
+Text = Annotated[str, MinLen(1)]
+Port = Annotated[int, Interval(ge=1, le=65535)]
+Seconds = Annotated[float, Interval(gt=0, le=86400)]
+
+
+class BusKind(StrEnum):
+    """What kind of line or link a bus is."""
+
+    MODBUS_RTU = "modbus-rtu"
+    MODBUS_TCP = "modbus-tcp"
+    MODBUS_RTU_OVER_TCP = "modbus-rtu-over-tcp"
+    SERIAL = "serial"
+
+    @property
+    def is_modbus(self) -> bool:
+        """Whether devices on it have unit addresses."""
+        return self is not BusKind.SERIAL
+
+    @property
+    def is_port(self) -> bool:
+        """Whether it is a serial port of this machine (else a TCP endpoint)."""
+        return self in {BusKind.MODBUS_RTU, BusKind.SERIAL}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubConfig:
+    """Where the hub's broker is and who we are there. Files are relative to the gateway file."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    broker: Text
+    username: Text | None = None
+    password_file: Text | None = None
+    ca_file: Text | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolConfig:
+    """How readings are made durable, and how much is kept."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    commit_records: Annotated[int, Interval(ge=1, le=1000)] = 60
+    commit_s: Annotated[float, Interval(gt=0, le=3600)] = 1.0
+    max_mb: Annotated[int, Interval(ge=1, le=1_000_000)] = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusConfig:
+    """One line or link. Line settings that are not given are those of its devices' profiles."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    bus: Text
+    kind: BusKind
+    port: Text | None = None
+    baud: Annotated[int, Interval(ge=50, le=4_000_000)] | None = None
+    parity: Parity | None = None
+    stop_bits: Annotated[int, Interval(ge=1, le=2)] | None = None
+    host: Text | None = None
+    tcp_port: Port | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceConfig:
+    """One device: which profile reads it, on which bus. `every_s` changes the profile's periods, by group."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    device: Text
+    bus: Text
+    profile: Text
+    unit: Annotated[int, Interval(ge=1, le=255)] | None = None
+    site: Text | None = None
+    every_s: dict[str, Seconds] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayConfig:
+    """What stands in the gateway file."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    gateway: Text
+    site: Text
+    mode: Mode = Mode.LIVE
+    state_dir: Text = "state"
+    hub: HubConfig
+    spool: SpoolConfig = SpoolConfig()
+    send_s: Annotated[float, Interval(gt=0, le=3600)] = 1.0
+    buses: Annotated[tuple[BusConfig, ...], Len(min_length=1)]
+    devices: Annotated[tuple[DeviceConfig, ...], Len(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedGateway:
+    """A gateway file that was found to be good, its folder, and the profiles it names: all the agent needs."""
+
+    folder: str
+    config: GatewayConfig
+    profiles: Mapping[str, DeviceProfile]
