@@ -10,6 +10,7 @@ from device_profiles.simulate import serial_bytes
 
 Values = Mapping[str, float | None]
 
+COUNTER_PROFILE: Final = "wirenboard/wb-mcm8"
 CHANNELS: Final = 8
 _LATITUDE: Final = 20.8449
 _LONGITUDE: Final = 106.6881
@@ -52,9 +53,11 @@ class FieldState:
         self.flow_pulses += self.turbine_pulses_per_s * seconds
         self.pulses[CHANNELS - 1] = int(self.flow_pulses)
 
-    def count(self, vehicle: Vehicle) -> None:
-        """Count a vehicle on the input of its lane."""
-        self.pulses[(vehicle.lane - 1) % (CHANNELS - 1)] += 1
+    def count(self, vehicle: Vehicle) -> int:
+        """Count a vehicle on the input of its lane; returns the input's index in `pulses`."""
+        index = (vehicle.lane - 1) % (CHANNELS - 1)
+        self.pulses[index] += 1
+        return index
 
 
 def modbus_values(profile: str, moment: Moment, state: FieldState) -> Values:
@@ -221,7 +224,7 @@ _MODBUS: Final[Mapping[str, Callable[[Moment, FieldState], Values]]] = {
     "generic/xy-md02-hundredths": _indoor,
     "ecowitt/wn90lp": _weather,
     "senseair/s8": _carbon_dioxide,
-    "wirenboard/wb-mcm8": _pulse_counter,
+    COUNTER_PROFILE: _pulse_counter,
 }
 _STREAMS: Final[Mapping[str, Callable[[Moment, FieldState], list[tuple[str, Values]]]]] = {
     "nova/sds011": _sds011,

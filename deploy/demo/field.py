@@ -19,7 +19,14 @@ from typing import Final
 
 from deploy.demo import layout
 from deploy.demo.clock import Clock, SystemClock
-from deploy.demo.devices import TURBINE_PULSES_PER_S, FieldState, modbus_values, stream_bytes, vehicle_values
+from deploy.demo.devices import (
+    COUNTER_PROFILE,
+    TURBINE_PULSES_PER_S,
+    FieldState,
+    modbus_values,
+    stream_bytes,
+    vehicle_values,
+)
 from deploy.demo.layout import DemoBus, DemoDevice
 from deploy.demo.lines import PtyLine, RtuAnswers, TcpAnswers, port_of, tcp_endpoint
 from deploy.demo.recordings import Bytes, RecordingError, endless
@@ -191,9 +198,16 @@ class Field:
     async def _traffic(self) -> None:
         for vehicle in self._vehicles():
             await self._clock.sleep(vehicle.at_s - self._now_s())
-            self._state.count(vehicle)
-            if self._radar is not None:
-                self._radar.see(vehicle)
+            self._pass(vehicle)
+
+    def _pass(self, vehicle: Vehicle) -> None:
+        """Let a vehicle pass the contact of its lane, which counts at once, and the radar."""
+        index = self._state.count(vehicle)
+        for device in self._devices:
+            if device.profile == COUNTER_PROFILE and device.device in self._responders:
+                self._responders[device.device].set_value(f"pulses_{index + 1}", self._state.pulses[index])
+        if self._radar is not None:
+            self._radar.see(vehicle)
 
     def _vehicles(self) -> Iterator[Vehicle]:
         """Vehicles to come, with the present's times."""

@@ -189,9 +189,9 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_a_full_disk_refuses_without_accepting(tmp_path: Path) -> None:
     spool = open_spool(tmp_path / "spool.sqlite")
     spool.accept(readings(5))
-    spool._database.execute("PRAGMA max_page_count = 1")  # noqa: SLF001 - SQLite's own way to be full
+    spool._database.execute("PRAGMA max_page_count = 10")  # noqa: SLF001 - SQLite's own way to be full
     with pytest.raises(SpoolError, match="nothing was accepted"):
-        spool.accept(readings(5000))
+        spool.accept(readings(20_000))
     accepted = spool.state().accepted_total
     spool._database.execute("PRAGMA max_page_count = 1000000")  # noqa: SLF001
     assert spool.accept(readings(1))[0] == accepted + 1

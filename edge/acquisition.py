@@ -1,0 +1,251 @@
+"""The devices of a gateway file at work: buses, and a poller or streamer for each device, put together."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from device_profiles.modbus_model import ModbusDevice
+from device_profiles.model import DeviceProfile
+from device_profiles.point_model import Line
+from device_profiles.serial_model import SerialDevice
+from edge.clock import Clock
+from edge.config import BusConfig, BusKind, CheckedGateway, DeviceConfig
+from edge.drivers.line import ByteLine, SerialPort, TcpEndpoint
+from edge.drivers.modbus import ModbusRtuBus, ModbusTcpBus
+from edge.health import DeviceHealth, Health, LastValue, plain_values
+from edge.poller import DevicePoller
+from edge.spool.base import Reading
+from edge.streamer import DeviceStreamer
+from wire.identifiers import DeviceId, GatewayId, SiteId
+from wire.messages import DeviceInventory, GroupInventory, Inventory
+from wire.records import Quality, Stream
+
+# What a read tells: JSON of this module's making.
+Told = dict[str, Any]
+
+_MODBUS_TCP_PORT: Final = 502
+_NETWORK_BAUD: Final = 1_000_000  # for planning on TCP, where a byte costs next to nothing and a request does not
+_LISTEN_ONCE_S: Final = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Polled:
+    """A Modbus device."""
+
+    health: DeviceHealth
+    poller: DevicePoller
+
+
+@dataclass(frozen=True, slots=True)
+class _Streamed:
+    """A device with a protocol of its own."""
+
+    health: DeviceHealth
+    streamer: DeviceStreamer
+
+
+class Acquisition:
+    """All buses and devices of a gateway.
+
+    Args:
+        checked: the gateway file and its profiles.
+        clock: the agent's clock.
+    """
+
+    def __init__(self, checked: CheckedGateway, *, clock: Clock) -> None:
+        self._checked = checked
+        self._clock = clock
+        self.health = Health()
+        self._lines: list[ByteLine] = []
+        buses = {bus.bus: bus for bus in checked.config.buses}
+        shared: dict[str, ModbusRtuBus | ModbusTcpBus] = {}
+        self.devices: dict[str, _Polled | _Streamed] = {}
+        for device in checked.config.devices:
+            bus, profile = buses[device.bus], checked.profiles[device.profile]
+            if profile.modbus is not None:
+                if bus.bus not in shared:
+                    shared[bus.bus] = self._modbus_bus(bus, profile.line)
+                self.devices[device.device] = self._polled(device, profile, profile.modbus, bus, shared[bus.bus])
+            elif profile.serial is not None:
+                self.devices[device.device] = self._streamed(device, profile, profile.serial, bus)
+
+    def inventory(self) -> Inventory:
+        """What this gateway reads."""
+        config = self._checked.config
+        return Inventory(
+            gateway=GatewayId(config.gateway),
+            site=SiteId(config.site),
+            devices=tuple(self._inventory_of(device) for device in config.devices),
+        )
+
+    async def run(self, submit: Callable[[Reading], None]) -> None:
+        """Read every device until cancelled; the polled ones start evenly spread over their period."""
+        polled = [one for one in self.devices.values() if isinstance(one, _Polled)]
+        shortest_s = min(
+            (period_s for device in self._checked.config.devices for period_s in self._periods_s(device).values()),
+            default=1.0,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            for index, one in enumerate(polled):
+                offset_s = shortest_s * index / len(polled)
+                name = f"poller {one.health.device}"
+                tasks.create_task(one.poller.run(submit, offset_s=offset_s), name=name)
+            for two in self.devices.values():
+                if isinstance(two, _Streamed):
+                    tasks.create_task(two.streamer.run(submit), name=f"streamer {two.health.device}")
+
+    async def read(self, device: str) -> Told:
+        """One device now: a Modbus device is asked; of one that speaks by itself the newest it has said."""
+        one = self.devices[device]
+        if isinstance(one, _Polled):
+            return await _read_polled(one)
+        return self._told_streamed(one)
+
+    async def read_all(self) -> list[Told]:
+        """Every device once, for a gateway whose agent does not run: streams are listened to for a while."""
+        streamers = [one for one in self.devices.values() if isinstance(one, _Streamed)]
+        if streamers:
+            async with asyncio.TaskGroup() as tasks:
+                listening = [tasks.create_task(one.streamer.run(_forget)) for one in streamers]
+                deadline_s = self._clock.monotonic_s() + _LISTEN_ONCE_S
+                while self._clock.monotonic_s() < deadline_s and not all(one.health.last for one in streamers):
+                    await self._clock.sleep(0.1)
+                for task in listening:
+                    task.cancel()
+        return [await self.read(device) for device in self.devices]
+
+    async def close(self) -> None:
+        """Let all ports go."""
+        for line in self._lines:
+            line.close()
+
+    def _modbus_bus(self, bus: BusConfig, line: Line) -> ModbusRtuBus | ModbusTcpBus:
+        if bus.kind is BusKind.MODBUS_TCP:
+            return ModbusTcpBus(self._line(bus, line), clock=self._clock)
+        return ModbusRtuBus(self._line(bus, line), baud=bus.baud or line.baud, clock=self._clock)
+
+    def _line(self, bus: BusConfig, line: Line) -> ByteLine:
+        if bus.kind.is_port:
+            settings = Line(
+                baud=bus.baud or line.baud,
+                data_bits=line.data_bits,
+                parity=bus.parity or line.parity,
+                stop_bits=bus.stop_bits or line.stop_bits,
+            )
+            opened = ByteLine(SerialPort(bus.port or "", settings), self._clock)
+        else:
+            opened = ByteLine(TcpEndpoint(bus.host or "", bus.tcp_port or _MODBUS_TCP_PORT), self._clock)
+        self._lines.append(opened)
+        return opened
+
+    def _polled(
+        self,
+        device: DeviceConfig,
+        profile: DeviceProfile,
+        modbus: ModbusDevice,
+        bus: BusConfig,
+        shared: ModbusRtuBus | ModbusTcpBus,
+    ) -> _Polled:
+        health = self._health_of(device)
+        poller = DevicePoller(
+            device=modbus,
+            unit=device.unit or modbus.unit or 1,
+            streams=self._streams(device, profile),
+            periods_s=self._periods_s(device),
+            bus=shared,
+            baud=_NETWORK_BAUD if bus.kind is BusKind.MODBUS_TCP else bus.baud or profile.line.baud,
+            clock=self._clock,
+            health=health,
+        )
+        return _Polled(health, poller)
+
+    def _streamed(
+        self, device: DeviceConfig, profile: DeviceProfile, serial: SerialDevice, bus: BusConfig
+    ) -> _Streamed:
+        health = self._health_of(device)
+        streamer = DeviceStreamer(
+            device=serial,
+            address=device.unit,
+            streams=self._streams(device, profile),
+            periods_s=self._periods_s(device),
+            line=self._line(bus, profile.line),
+            clock=self._clock,
+            health=health,
+        )
+        return _Streamed(health, streamer)
+
+    def _health_of(self, device: DeviceConfig) -> DeviceHealth:
+        return self.health.device(DeviceId(device.device), profile=device.profile, bus=device.bus)
+
+    def _streams(self, device: DeviceConfig, profile: DeviceProfile) -> dict[str, Stream]:
+        config = self._checked.config
+        return {
+            group.name: Stream(
+                site=SiteId(device.site or config.site),
+                device=DeviceId(device.device),
+                group=group.name,
+                measurement=group.measurement,
+                mode=config.mode,
+                kind=group.kind,
+                points=group.layout,
+            )
+            for group in profile.groups
+        }
+
+    def _periods_s(self, device: DeviceConfig) -> Mapping[str, float]:
+        profile = self._checked.profiles[device.profile]
+        return {group.name: device.every_s.get(group.name, group.every_s) for group in profile.groups}
+
+    def _inventory_of(self, device: DeviceConfig) -> DeviceInventory:
+        profile = self._checked.profiles[device.profile]
+        periods_s = self._periods_s(device)
+        return DeviceInventory(
+            device=DeviceId(device.device),
+            profile=profile.profile,
+            revision=profile.revision,
+            bus=device.bus,
+            groups=tuple(
+                GroupInventory(
+                    group=group.name,
+                    measurement=group.measurement,
+                    every_s=periods_s[group.name],
+                    points=group.layout,
+                )
+                for group in profile.groups
+            ),
+        )
+
+    def _told_streamed(self, one: _Streamed) -> Told:
+        values = plain_values(one.health.last, now_ms=self._clock.now_ms())
+        good = any(value["quality"] == Quality.GOOD.name.lower() for value in values)
+        return _told(one.health, values, raw=[], error=one.health.trouble, good=good)
+
+
+async def _read_polled(one: _Polled) -> Told:
+    readings = await one.poller.read()
+    last = {
+        (reading.stream.group, point.key): LastValue(point, value, reading.time_ms)
+        for reading in readings
+        for point, value in zip(reading.stream.points, reading.values, strict=True)
+    }
+    values = plain_values(last, now_ms=max(reading.time_ms for reading in readings))
+    errors = [reading.error for reading in readings if reading.error]
+    raw = [frame.hex(" ") for reading in readings for frame in reading.raw]
+    return _told(one.health, values, raw=raw, error="; ".join(errors) or None, good=bool(raw))
+
+
+def _told(health: DeviceHealth, values: list[Told], *, raw: list[str], error: str | None, good: bool) -> Told:
+    return {
+        "device": health.device,
+        "profile": health.profile,
+        "bus": health.bus,
+        "good": good,
+        "values": values,
+        "raw": raw,
+        "error": error,
+    }
+
+
+def _forget(reading: Reading) -> None:
+    """What is read for a person is neither kept nor sent."""

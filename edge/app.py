@@ -1,0 +1,307 @@
+"""The composition root of the agent: the only file that knows all its parts."""
+
+import asyncio
+import json
+import logging
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from device_profiles.compiled import plain_to
+from edge.acquisition import Acquisition
+from edge.clock import Clock, SystemClock
+from edge.config import CheckedGateway
+from edge.control import ControlDoor, ControlError, ask, socket_path
+from edge.spool.base import SpoolError
+from edge.spool.group_commit import GroupCommit
+from edge.spool.keeper import SpoolKeeper
+from edge.spool.sqlite import SqliteSpool
+from edge.uplink.lanes import Lanes
+from edge.uplink.link import BrokerAddress, MqttLink
+from edge.uplink.sender import Identity, Sender, last_will_of
+from wire.codec import encode_status
+from wire.identifiers import GatewayId, SiteId
+
+_T = TypeVar("_T")
+# What crosses the control socket and the commands' output: JSON whose shape is made here.
+Told = dict[str, Any]
+
+_logger = logging.getLogger("edge")
+_MEGABYTE: Final = 1024 * 1024
+_DRAIN_S: Final = 5.0
+_DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+_CHECK_S: Final = 60.0
+
+
+class AgentError(Exception):
+    """A command cannot do what it was asked: what, where, and what to do."""
+
+
+class Agent:
+    """One gateway at work.
+
+    Args:
+        checked: the gateway file and its profiles.
+        clock: wall time and waiting.
+        chance: epochs and jitter.
+    """
+
+    def __init__(self, checked: CheckedGateway, *, clock: Clock, chance: random.Random) -> None:
+        config = checked.config
+        self._config = config
+        self._clock = clock
+        self._started_s = clock.monotonic_s()
+        self._state_dir = Path(checked.folder) / config.state_dir
+        self._state_dir.mkdir(parents=True, exist_ok=True)
+        gateway = GatewayId(config.gateway)
+        identity = Identity(gateway=gateway, site=SiteId(config.site), agent_version=_version(), boot_ms=clock.now_ms())
+        self._acquisition = Acquisition(checked, clock=clock)
+        spool = SqliteSpool.open(
+            self._state_dir / "spool.sqlite",
+            gateway=gateway,
+            max_bytes=config.spool.max_mb * _MEGABYTE,
+            random_u64=lambda: chance.getrandbits(64),
+        )
+        self._keeper = SpoolKeeper(spool)
+        self._link = MqttLink(
+            broker_address(checked),
+            gateway=gateway,
+            last_will=encode_status(last_will_of(identity)),
+            clock=clock,
+            random_unit=chance.random,
+        )
+        self._sender = Sender(
+            identity=identity,
+            keeper=self._keeper,
+            link=self._link,
+            lanes=Lanes(random_unit=chance.random),
+            clock=clock,
+            inventory=self._acquisition.inventory(),
+            devices=self._acquisition.health.statuses,
+            send_s=config.send_s,
+        )
+        self._group = GroupCommit(
+            self._keeper,
+            clock,
+            records=config.spool.commit_records,
+            seconds=config.spool.commit_s,
+            on_accepted=self._sender.accepted,
+        )
+        self._door = ControlDoor(socket_path(self._state_dir), {"status": self._status, "read": self._read})
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then deliver what is left, within bounds.
+
+        Raises:
+            ExceptionGroup: a part that must not end has ended.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                link = tasks.create_task(self._link.run(self._sender), name="link")
+                sender = tasks.create_task(self._sender.run(), name="sender")
+                group = tasks.create_task(self._group.run(), name="group-commit")
+                door = tasks.create_task(self._door.run(), name="control")
+                reading = tasks.create_task(self._acquisition.run(self._group.add), name="acquisition")
+                await stop.wait()
+                _logger.info("stopping: what was read is made durable and delivered")
+                await _ended(reading)
+                await _ended(group)
+                await self._group.commit()
+                await _ended(sender)
+                await self._sender.drain(within_s=_DRAIN_S)
+                await _ended(link)
+                await _ended(door)
+        finally:
+            self._keeper.close()
+            await self._acquisition.close()
+
+    async def _status(self, _: Mapping[str, Any]) -> Told:
+        spool, held, sent = await self._keeper.state(), self._group.held(), self._sender.counts()
+        now_ms = self._clock.now_ms()
+        oldest_ms = spool.oldest_uncommitted_ms
+        return {
+            "gateway": self._config.gateway,
+            "site": self._config.site,
+            "mode": self._config.mode,
+            "version": _version(),
+            "uptime_s": round(self._clock.monotonic_s() - self._started_s, 1),
+            "link": {
+                "broker": self._config.hub.broker,
+                "connected": self._link.is_connected,
+                "trouble": self._link.trouble,
+                "batches_sent": sent.batches_sent,
+                "batches_due_again": sent.batches_due_again,
+                "batches_in_flight": sent.batches_in_flight,
+                "bytes_sent": sent.bytes_sent,
+                "commits": sent.commits,
+                "refused_records": sent.refused_records,
+                "foreign": sent.foreign,
+                "last_commit_delay_s": sent.last_commit_delay_s,
+            },
+            "spool": {
+                "epoch": f"{spool.epoch:016x}",
+                "accepted_total": spool.accepted_total,
+                "final_total": spool.final_total,
+                "in_flight": spool.in_flight,
+                "oldest_uncommitted_age_s": None if oldest_ms is None else max(0, now_ms - oldest_ms) / 1000,
+                "lost": {str(reason): count for reason, count in spool.lost_total.items()},
+                "bytes_written": spool.bytes_written,
+                "bytes_on_disk": spool.bytes_on_disk,
+                "held": held.held,
+                "dropped_before_acceptance": held.dropped,
+                "trouble": held.trouble,
+            },
+            "devices": self._acquisition.health.snapshot(now_ms=now_ms),
+        }
+
+    async def _read(self, request: Mapping[str, Any]) -> Told:
+        device = str(request.get("device"))
+        if device not in self._acquisition.devices:
+            raise ControlError(_unknown(device, self._acquisition.devices))
+        return await self._acquisition.read(device)
+
+
+def run_gateway(config: Path, *, verbose: bool) -> int:
+    """The agent, until it is told to stop; its exit code."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        asyncio.run(_run(checked_in_child(config)))
+    except AgentError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except (SpoolError, ControlError) as error:
+        sys.stderr.write(f"sen-edge: {error}\n")
+        return 1
+    except ExceptionGroup as group:
+        known, foreign = group.split((SpoolError, ControlError))
+        for one in known.exceptions if known else ():
+            sys.stderr.write(f"sen-edge: {one}\n")
+        if foreign:
+            _logger.critical("a part of the agent has failed; it ends, to be started again", exc_info=foreign)
+        return 1
+    return 0
+
+
+async def _run(checked: CheckedGateway) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    agent = Agent(checked, clock=SystemClock(), chance=random.SystemRandom())
+    _logger.info("gateway %s reads %d devices", checked.config.gateway, len(checked.config.devices))
+    await agent.run(stop)
+
+
+def checked_in_child(config: Path) -> CheckedGateway:
+    """The gateway file, checked by a process of its own, so that this one stays lean.
+
+    Raises:
+        AgentError: with every fault of the file.
+    """
+    command = [sys.executable, "-m", "edge.configure", str(config)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_CHECK_S, check=False)  # noqa: S603 - ourselves
+    except subprocess.TimeoutExpired as error:
+        raise AgentError(f"{config}: checking it took longer than {_CHECK_S:.0f} s; try again") from error
+    if done.returncode:
+        raise AgentError(done.stderr.strip())
+    return plain_to(CheckedGateway, json.loads(done.stdout))
+
+
+def asked(config: Path, request: Mapping[str, Any]) -> Told:
+    """What the running agent of a gateway file answers.
+
+    Raises:
+        AgentError: none runs, or it refuses.
+    """
+    checked = checked_in_child(config)
+    try:
+        return ask(socket_path(Path(checked.folder) / checked.config.state_dir), request)
+    except ControlError as error:
+        raise AgentError(str(error)) from error
+
+
+def read_device(config: Path, device: str) -> Told:
+    """One device read now: through the running agent where there is one, because a bus has one master.
+
+    Raises:
+        AgentError: there is no such device, or the file has faults.
+    """
+    checked = checked_in_child(config)
+    try:
+        path = socket_path(Path(checked.folder) / checked.config.state_dir)
+        if path.exists():
+            with suppress(ControlError):
+                ask(path, {"ask": "status"})
+                return ask(path, {"ask": "read", "device": device}, timeout_s=_CHECK_S)
+    except ControlError as error:
+        raise AgentError(str(error)) from error
+    return asyncio.run(_once(checked, lambda acquisition: _one(acquisition, device)))
+
+
+def read_all(config: Path) -> list[Told]:
+    """Every device of a gateway file read once; nothing is kept or sent.
+
+    Raises:
+        AgentError: the file has faults, or an agent runs and owns the buses.
+    """
+    checked = checked_in_child(config)
+    with suppress(ControlError):
+        ask(socket_path(Path(checked.folder) / checked.config.state_dir), {"ask": "status"})
+        raise AgentError("the agent runs and owns the buses; `sen-edge status` shows what it reads, or stop it first")
+    return asyncio.run(_once(checked, lambda acquisition: acquisition.read_all()))
+
+
+async def _once(checked: CheckedGateway, act: Callable[[Acquisition], Awaitable[_T]]) -> _T:
+    acquisition = Acquisition(checked, clock=SystemClock())
+    try:
+        return await act(acquisition)
+    finally:
+        await acquisition.close()
+
+
+async def _one(acquisition: Acquisition, device: str) -> Told:
+    if device not in acquisition.devices:
+        raise AgentError(_unknown(device, acquisition.devices))
+    return await acquisition.read(device)
+
+
+def broker_address(checked: CheckedGateway) -> BrokerAddress:
+    """Where the broker is, from its URL."""
+    hub, folder = checked.config.hub, Path(checked.folder)
+    parts = urlsplit(hub.broker)
+    return BrokerAddress(
+        host=parts.hostname or "",
+        port=parts.port or _DEFAULT_PORTS[parts.scheme],
+        tls=parts.scheme == "mqtts",
+        ca_file=None if hub.ca_file is None else folder / hub.ca_file,
+        username=hub.username,
+        password_file=None if hub.password_file is None else folder / hub.password_file,
+    )
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _unknown(device: str, devices: Mapping[str, object]) -> str:
+    return f"device {device!r}: not in the gateway file; it has {', '.join(devices)}"
+
+
+def _version() -> str:
+    try:
+        return version("sen")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,178 @@
+"""Modbus on a serial line, on a serial line behind a TCP endpoint, and Modbus TCP: one request at a time on each bus.
+
+I1. An answer is taken only where unit, function, length and check are those of the request; anything else is counted
+    and thrown away, and the line is silent again before the next request.
+
+Source: Modbus over Serial Line V1.02, 2.5.1.1 (silence of 3.5 characters, 1.75 ms above 19200 baud).
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from device_profiles.modbus import (
+    ReadRequest,
+    ReplyError,
+    ReplyFault,
+    parse_rtu_reply,
+    parse_tcp_reply,
+    rtu_good_reply_bytes,
+    rtu_reply_bytes,
+    rtu_request,
+    tcp_frame_bytes,
+    tcp_request,
+)
+from edge.clock import Clock
+from edge.drivers.base import Answer, DriverError, DriverFault
+from edge.drivers.line import ByteLine
+
+_BITS_PER_CHARACTER: Final = 11
+_FAST_BAUD: Final = 19200
+_FAST_SILENCE_S: Final = 0.00175
+_MAX_RESYNC_S: Final = 1.0
+_TRANSACTIONS: Final = 0x10000
+_FOREIGN: Final = (ReplyFault.FOREIGN_UNIT, ReplyFault.FOREIGN_FUNCTION, ReplyFault.FOREIGN_TRANSACTION)
+
+
+class ModbusRtuBus:
+    """RTU frames on a line.
+
+    Args:
+        line: a serial port, or the TCP endpoint of a serial device server.
+        baud: the line's speed; it gives the silence between frames and the time an answer takes.
+        clock: the agent's clock.
+    """
+
+    def __init__(self, line: ByteLine, *, baud: int, clock: Clock) -> None:
+        self._line = line
+        self._clock = clock
+        self._character_s = _BITS_PER_CHARACTER / baud
+        self._silence_s = _FAST_SILENCE_S if baud > _FAST_BAUD else 3.5 * self._character_s
+        # Changed by `read` only, under the lock.
+        self._lock = asyncio.Lock()
+        self._free_at_s = 0.0
+        self._is_dirty = True
+        self.discarded: Counter[str] = Counter()
+
+    async def read(self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+        """One request and its answer; see `RegisterBus.read`."""
+        async with self._lock:
+            await self._line.open()
+            await self._prepare()
+            self._line.write(rtu_request(unit, request))
+            whole_s = (rtu_good_reply_bytes(request) + 8) * self._character_s
+            try:
+                frame = await self._line.receive(
+                    lambda head: rtu_reply_bytes(request, head), timeout_s=timeout_s + whole_s
+                )
+                answer = Answer(
+                    values=_values(
+                        lambda: parse_rtu_reply(unit, request, frame), f"{self._line.name} unit {unit}", frame
+                    ),
+                    time_ms=self._clock.now_ms(),
+                    raw=frame,
+                )
+            except DriverError as error:
+                self._is_dirty = error.kind is not DriverFault.EXCEPTION
+                raise
+            finally:
+                self._free_at_s = self._clock.monotonic_s() + max(self._silence_s, turnaround_s)
+            return answer
+
+    async def close(self) -> None:
+        """Let the port go."""
+        self._line.close()
+
+    async def _prepare(self) -> None:
+        """Leave the pause the devices need, and make sure that nothing old is on the line."""
+        pause_s = self._free_at_s - self._clock.monotonic_s()
+        if pause_s > 0:
+            await self._clock.sleep(pause_s)
+        stale = self._line.discard()
+        if self._is_dirty or stale:
+            stale += await self._line.silence(self._silence_s, at_most_s=_MAX_RESYNC_S)
+            self._is_dirty = False
+        if stale:
+            self.discarded["stale bytes"] += stale
+
+
+class ModbusTcpBus:
+    """Modbus TCP on one connection.
+
+    Args:
+        line: the endpoint.
+        clock: the agent's clock.
+    """
+
+    def __init__(self, line: ByteLine, *, clock: Clock) -> None:
+        self._line = line
+        self._clock = clock
+        # Changed by `read` only, under the lock.
+        self._lock = asyncio.Lock()
+        self._transaction = 0
+        self._free_at_s = 0.0
+        self.discarded: Counter[str] = Counter()
+
+    async def read(self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+        """One request and its answer; see `RegisterBus.read`."""
+        async with self._lock:
+            await self._line.open()
+            pause_s = self._free_at_s - self._clock.monotonic_s()
+            if pause_s > 0:
+                await self._clock.sleep(pause_s)
+            self._transaction = (self._transaction + 1) % _TRANSACTIONS
+            self._line.write(tcp_request(self._transaction, unit, request))
+            try:
+                return await self._answer(unit, request, timeout_s)
+            finally:
+                self._free_at_s = self._clock.monotonic_s() + turnaround_s
+
+    async def close(self) -> None:
+        """Let the connection go."""
+        self._line.close()
+
+    async def _answer(self, unit: int, request: ReadRequest, timeout_s: float) -> Answer:
+        """The answer to the present transaction; those to earlier ones are late, and skipped."""
+        deadline_s = self._clock.monotonic_s() + timeout_s
+        where = f"{self._line.name} unit {unit}"
+        while True:
+            left_s = deadline_s - self._clock.monotonic_s()
+            frame = await self._frame(left_s)
+            try:
+                values = parse_tcp_reply(self._transaction, unit, request, frame)
+            except ReplyError as error:
+                if error.kind is ReplyFault.FOREIGN_TRANSACTION:
+                    self.discarded["late answers"] += 1
+                    continue
+                raise _driver_error(error, where, frame) from error
+            return Answer(values=values, time_ms=self._clock.now_ms(), raw=frame)
+
+    async def _frame(self, timeout_s: float) -> bytes:
+        try:
+            return await self._line.receive(tcp_frame_bytes, timeout_s=timeout_s)
+        except ReplyError as error:
+            self._line.close()  # what comes is no Modbus TCP: there is no way back into step on this connection
+            raise DriverError(DriverFault.GARBLED, f"{self._line.name}: {error}; the connection was closed") from error
+
+
+def _values(parse: Callable[[], tuple[int, ...]], where: str, frame: bytes) -> tuple[int, ...]:
+    try:
+        return parse()
+    except ReplyError as error:
+        raise _driver_error(error, where, frame) from error
+
+
+def _driver_error(error: ReplyError, where: str, frame: bytes) -> DriverError:
+    if not frame:
+        return DriverError(
+            DriverFault.TIMEOUT, f"{where}: no answer; is it on, wired A to A, with this address and baud?"
+        )
+    shown = frame[:16].hex(" ")
+    if error.kind is ReplyFault.EXCEPTION:
+        return DriverError(DriverFault.EXCEPTION, f"{where}: refused: {error}", code=error.code)
+    if error.kind in _FOREIGN:
+        return DriverError(DriverFault.FOREIGN, f"{where}: {error} ({shown}); is an address given twice?")
+    if error.kind is ReplyFault.SHORT:
+        return DriverError(DriverFault.TIMEOUT, f"{where}: the answer broke off after {len(frame)} bytes ({shown})")
+    return DriverError(DriverFault.GARBLED, f"{where}: {error} ({shown})")

@@ -1,0 +1,88 @@
+"""What the commands print for a person. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+# What the agent tells is JSON whose shape `edge/app.py` makes.
+Told = Mapping[str, Any]
+
+_MINUTE_S: Final = 60
+_HOUR_MIN: Final = 60
+_DAY_H: Final = 24
+_KILO: Final = 1000
+
+
+def status_text(status: Told) -> str:
+    """The answer to `status`, for an 80-column terminal."""
+    spool, link = status["spool"], status["link"]
+    oldest_s = spool["oldest_uncommitted_age_s"]
+    connection = "connected" if link["connected"] else f"NOT CONNECTED: {link['trouble']}"
+    waited = "" if oldest_s is None else f", the oldest for {age_text(oldest_s)}"
+    lost = sum(spool["lost"].values())
+    lines = [
+        f"gateway {status['gateway']} at {status['site']}, mode {status['mode']}, up {age_text(status['uptime_s'])}",
+        f"link    {link['broker']}: {connection}; {link['batches_sent']} batches, {link['commits']} commits",
+        f"spool   {spool['in_flight']} records wait{waited}",
+        f"        accepted {spool['accepted_total']}, final {spool['final_total']}, lost {lost}",
+        f"        {size_text(spool['bytes_written'])} written, {size_text(spool['bytes_on_disk'])} on disk",
+    ]
+    if spool["trouble"]:
+        lines.append(f"        TROUBLE: {spool['trouble']}; {spool['held']} readings wait in memory")
+    for device in status["devices"]:
+        lines.append("")
+        lines.extend(_device_lines(device))
+    return "\n".join(lines)
+
+
+def reading_text(reading: Told) -> str:
+    """One device's values beside what came over the wire."""
+    lines = [f"{reading['device']} ({reading['profile']} on {reading['bus']})"]
+    lines.extend(f"  {_value_text(value)}  {value['quality']}" for value in reading["values"])
+    lines.extend(f"  raw {raw}" for raw in reading["raw"])
+    if reading["error"]:
+        lines.append(f"  {reading['error']}")
+    return "\n".join(lines)
+
+
+def age_text(seconds: float) -> str:
+    """A duration in words a person reads at a glance."""
+    minutes, rest_s = divmod(int(seconds), _MINUTE_S)
+    if not minutes:
+        return f"{seconds:.1f} s"
+    hours, minutes = divmod(minutes, _HOUR_MIN)
+    if not hours:
+        return f"{minutes} min {rest_s} s"
+    days, hours = divmod(hours, _DAY_H)
+    return f"{days} d {hours} h" if days else f"{hours} h {minutes} min"
+
+
+def size_text(count: int) -> str:
+    """Bytes in words a person reads at a glance."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB"):
+        if amount < _KILO:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= _KILO
+    return f"{amount:.1f} GB"
+
+
+def _device_lines(device: Told) -> list[str]:
+    age_s = device["last_answer_age_s"]
+    answered = "never answered" if age_s is None else f"answered {age_text(age_s)} ago"
+    silent = ", SILENT" if device["silent"] else ""
+    lines = [f"{device['device']} ({device['profile']} on {device['bus']}): {answered}{silent}"]
+    errors = ", ".join(f"{kind} {count}" for kind, count in device["errors"].items())
+    if errors:
+        lines.append(f"  errors: {errors}")
+    if device["trouble"]:
+        lines.append(f"  {device['trouble']}")
+    lines.extend(
+        f"  {_value_text(value)}  {age_text(value['age_s']):>12}  {value['quality']}" for value in device["values"]
+    )
+    return lines
+
+
+def _value_text(value: Told) -> str:
+    number = "-" if value["value"] is None else f"{value['value']:g}"
+    unit = "" if value["unit"] == "1" else value["unit"]
+    return f"{value['group'] + '.' + value['point']:34} {number:>12} {unit:8}"
