@@ -59,6 +59,10 @@ DEVICE = "  - {{device: d{unit}, bus: lan, profile: bench/registers, unit: {unit
 Facts = dict[str, Any]
 
 
+class LoadError(Exception):
+    """Nothing can be measured; the text says why."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Usage:
     """What a process took between two moments."""
@@ -164,7 +168,7 @@ def sen(part: str, *arguments: str) -> None:
     command = [sys.executable, "-m", part, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.exit(f"{' '.join(command)}: {done.stdout}{done.stderr}")
+        raise LoadError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
 
 
 def make_hub(folder: Path, *, http: int, mqtt: int) -> None:
@@ -197,7 +201,7 @@ def wait_for_hub(http: int, hub: subprocess.Popen[str], log: Path) -> None:
         except (urllib.error.URLError, OSError):
             pass
         time.sleep(0.1)
-    sys.exit(f"the hub did not come up:\n{log.read_text()[-2000:]}")
+    raise LoadError(f"the hub did not come up:\n{log.read_text()[-2000:]}")
 
 
 def latencies_s(spy: Spy, times: dict[str, list[float]], since_s: float) -> list[float]:
@@ -225,21 +229,21 @@ async def measured_agent(folder: Path, seconds: float, warm_s: float) -> Facts:
         port = await asyncio.to_thread(field_port, field_process)
         file = make_gateway(gateway_folder, mqtt=mqtt, field=port)
         await asyncio.to_thread(wait_for_hub, http, hub, folder / "hub.log")
-        listening = asyncio.create_task(spy.listen(mqtt, password))
-        agent_log = folder / "agent.log"
-        with running([sys.executable, "-m", "edge", "run", str(file)], agent_log) as agent:
-            await asyncio.sleep(warm_s)
-            if agent.poll() is not None or not spy.committed_s:
-                sys.exit(f"the agent delivered nothing in {warm_s} s:\n{agent_log.read_text()[-3000:]}")
-            field_process.send_signal(signal.SIGUSR1)
-            begun_s = time.monotonic()
-            took, hub_took = await asyncio.gather(
-                asyncio.to_thread(usage, agent.pid, seconds), asyncio.to_thread(usage, hub.pid, seconds)
-            )
-            await asyncio.sleep(3 * PERIOD_S)
-            facts = field_facts(field_process)
-            await asyncio.sleep(2 * PERIOD_S)
-        listening.cancel()
+        async with asyncio.timeout(WITHIN_S + warm_s + seconds), asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(spy.listen(mqtt, password))
+            with running([sys.executable, "-m", "edge", "run", str(file)], folder / "agent.log") as agent:
+                await asyncio.sleep(warm_s)
+                if agent.poll() is not None or not spy.committed_s:
+                    said = (folder / "agent.log").read_text()[-3000:]
+                    raise LoadError(f"the agent delivered nothing in {warm_s} s:\n{said}")
+                field_process.send_signal(signal.SIGUSR1)
+                begun_s = time.monotonic()
+                took, hub_took = await asyncio.gather(
+                    asyncio.to_thread(usage, agent.pid, seconds), asyncio.to_thread(usage, hub.pid, seconds)
+                )
+                await asyncio.sleep(2 * PERIOD_S)  # what was read last is committed
+                facts = field_facts(field_process)
+            listening.cancel()
     found = latencies_s(spy, json.loads(times_file.read_text()), begun_s)
     latency = {f"committed_p{share}_s": round(found[int(len(found) * share / 100)], 3) for share in (50, 95) if found}
     return {**facts, **latency, **vars(took), "hub_cpu_percent": hub_took.cpu_percent}
@@ -301,7 +305,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON line instead of the table")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sen-load-") as folder:
-        agent = asyncio.run(measured_agent(Path(folder), given.seconds, given.warm))
+        try:
+            agent = asyncio.run(measured_agent(Path(folder), given.seconds, given.warm))
+        except* LoadError as errors:
+            sys.exit("\n".join(str(error) for error in errors.exceptions))
     floor = measured_floor(given.seconds, min(given.warm, 3.0))
     if given.json:
         print(json.dumps({"agent": agent, "floor": floor}))

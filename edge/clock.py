@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Clock(Protocol):
@@ -35,3 +35,21 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait on the event loop."""
         await asyncio.sleep(max(0.0, seconds))
+
+
+async def set_within(event: asyncio.Event, seconds: float, clock: Clock) -> bool:
+    """Wait until the event is set, but no longer than so many seconds of the clock; whether it is set."""
+    if event.is_set() or seconds <= 0:
+        return event.is_set()
+    alarm = asyncio.create_task(clock.sleep(seconds), name="alarm")
+    waiting = asyncio.create_task(event.wait(), name="wait")
+    tasks: set[asyncio.Task[Any]] = {alarm, waiting}  # of either one only the end matters
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in done:
+        task.result()
+    return event.is_set()

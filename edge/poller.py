@@ -6,6 +6,8 @@ I2. A device that does not answer is probed with one request at a time, ever mor
 I3. A register the device refuses costs its own points only.
 """
 
+import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -13,17 +15,24 @@ from typing import Final
 from device_profiles.decode import decode_registers
 from device_profiles.modbus import ExceptionCode, ReadRequest
 from device_profiles.modbus_model import ModbusDevice, ModbusGroup
-from device_profiles.plan import narrowed, read_plan
+from device_profiles.plan import covers, narrowed, read_plan
 from edge.clock import Clock
 from edge.drivers.base import Answer, DriverError, DriverFault, RegisterBus
 from edge.health import DeviceHealth
 from edge.spool.base import Reading
 from wire.records import Quality, Stream, Value
 
+_logger = logging.getLogger(__name__)
 _LONGEST_PAUSE_S: Final = 60.0
+_LONGEST_LINE_PAUSE_S: Final = 5.0  # as long as a line waits at most before it is opened again
 Submit = Callable[[Reading], None]
-_QUALITIES: Final = {DriverFault.EXCEPTION: Quality.EXCEPTION}
-_SILENCES: Final = (DriverFault.TIMEOUT, DriverFault.GONE, DriverFault.REFUSED)
+_QUALITIES: Final = {
+    DriverFault.EXCEPTION: Quality.EXCEPTION,
+    DriverFault.GARBLED: Quality.SENSOR_FAULT,
+    DriverFault.FOREIGN: Quality.SENSOR_FAULT,
+}
+_LINE_AWAY: Final = (DriverFault.GONE, DriverFault.REFUSED)
+_SILENCES: Final = (DriverFault.TIMEOUT, DriverFault.FOREIGN, *_LINE_AWAY)
 
 
 @dataclass(slots=True)
@@ -33,6 +42,7 @@ class _Group:
     group: ModbusGroup
     stream: Stream
     period_s: float
+    planned: tuple[ReadRequest, ...]
     asked: tuple[ReadRequest, ...]
     refused: tuple[ReadRequest, ...] = ()
     due_s: float = 0.0
@@ -85,10 +95,11 @@ class DevicePoller:
         self._turnaround_s = device.turnaround_ms / 1000
         # Changed by `run` and `read`, one reading at a time.
         self._groups = [
-            _Group(plan.group, streams[plan.group.name], periods_s[plan.group.name], plan.requests)
+            _Group(plan.group, streams[plan.group.name], periods_s[plan.group.name], plan.requests, plan.requests)
             for plan in read_plan(device, baud=baud)
         ]
         self._pause_s = 0.0
+        self._longest_pause_s = _LONGEST_PAUSE_S
 
     async def run(self, submit: Submit, *, offset_s: float = 0.0) -> None:
         """Read until cancelled.
@@ -117,11 +128,12 @@ class DevicePoller:
 
     async def _poll(self, group: _Group, submit: Submit) -> None:
         reading = await self._read(group)
+        self._note(reading)
+        submit(Reading(stream=reading.stream, time_ms=reading.time_ms, values=reading.values))
         if self._health.is_silent:
-            self._submit_silence(submit)
+            self._submit_silence(submit, but=group)
         else:
-            self._note(reading)
-            submit(Reading(stream=reading.stream, time_ms=reading.time_ms, values=reading.values))
+            self._pause_s = 0.0
 
     async def _probe(self, submit: Submit) -> bool:
         """One request to a silent device; whether it answers, and then all of it is due."""
@@ -131,12 +143,12 @@ class DevicePoller:
         except DriverError as error:
             self._health.note_error(error.kind, str(error))
             if error.kind is not DriverFault.EXCEPTION:
+                self._note_silence(error)
                 self._submit_silence(submit)
                 return False
         else:
             self._health.note_answer(time_ms=answer.time_ms)
         self._health.is_silent = False
-        self._pause_s = 0.0
         now_s = self._clock.monotonic_s()
         for one in self._groups:
             one.due_s = now_s
@@ -147,7 +159,7 @@ class DevicePoller:
         now_s = self._clock.monotonic_s()
         if self._health.is_silent:
             shortest_s = min(one.period_s for one in self._groups)
-            self._pause_s = min(max(2 * self._pause_s, shortest_s), max(_LONGEST_PAUSE_S, shortest_s))
+            self._pause_s = min(max(2 * self._pause_s, shortest_s), max(self._longest_pause_s, shortest_s))
             for one in self._groups:
                 one.due_s = now_s + self._pause_s
             return
@@ -162,22 +174,26 @@ class DevicePoller:
         raw: list[bytes] = []
         time_ms: int | None = None
         trouble: str | None = None
-        for request in group.asked:
+        waiting = deque(group.asked)
+        while waiting:
+            request = waiting.popleft()
             try:
                 answer = await self._ask_again(request)
             except DriverError as error:
                 trouble = str(error)
-                if error.code == ExceptionCode.ILLEGAL_ADDRESS and group.group.points:
-                    self._narrow(group, request)
                 answers[request] = _QUALITIES.get(error.kind, Quality.TIMEOUT)
+                if error.code == ExceptionCode.ILLEGAL_ADDRESS:
+                    waiting.extendleft(reversed(self._narrow(group, request)))
                 if self._health.is_silent:
                     break
             else:
+                if time_ms is None:
+                    self._health.note_answer(time_ms=answer.time_ms)
                 answers[request] = answer.values
                 raw.append(answer.raw)
                 time_ms = answer.time_ms
-        if time_ms is not None:
-            self._health.note_answer(time_ms=time_ms)
+        if not group.asked:  # all was refused: that says more of the device's state than of its registers
+            group.asked, group.refused = group.planned, ()
         return RawReading(
             stream=group.stream,
             values=decode_registers(group.group, answers),
@@ -208,23 +224,27 @@ class DevicePoller:
 
     def _note_silence(self, error: DriverError) -> None:
         if error.kind in _SILENCES:
+            self._longest_pause_s = _LONGEST_LINE_PAUSE_S if error.kind in _LINE_AWAY else _LONGEST_PAUSE_S
             self._health.note_silence()
 
-    def _narrow(self, group: _Group, request: ReadRequest) -> None:
-        """Ask for less after ILLEGAL DATA ADDRESS; a point that is refused alone is not asked for again."""
+    def _narrow(self, group: _Group, request: ReadRequest) -> tuple[ReadRequest, ...]:
+        """What to ask instead after ILLEGAL DATA ADDRESS; a point that is refused alone is not asked for again."""
         halves = narrowed(request, group.group.points)
-        group.asked = tuple(one for asked in group.asked for one in ((halves or ()) if asked == request else (asked,)))
+        group.asked = tuple(one for asked in group.asked for one in (halves if asked == request else (asked,)))
         if not halves:
             group.refused = (*group.refused, request)
+            keys = ", ".join(point.key for point in group.group.points if covers(request, point))
+            _logger.warning("%s has no %s; not asked for again in this run", self._health.device, keys)
+        return halves
 
     def _note(self, reading: RawReading) -> None:
         stream = reading.stream
         self._health.note_values(stream.group, stream.points, reading.values, time_ms=reading.time_ms)
 
-    def _submit_silence(self, submit: Submit) -> None:
-        """Say of every group that there is nothing: a silent device is a fact, not a gap."""
+    def _submit_silence(self, submit: Submit, *, but: _Group | None = None) -> None:
+        """Say of every group (not the one just recorded) that there is nothing: silence is a fact, not a gap."""
         now_ms = self._clock.now_ms()
-        for group in self._groups:
+        for group in (one for one in self._groups if one is not but):
             values = tuple(Value(None, Quality.TIMEOUT) for _ in group.stream.points)
             self._health.note_values(group.stream.group, group.stream.points, values, time_ms=now_ms)
             submit(Reading(stream=group.stream, time_ms=now_ms, values=values))

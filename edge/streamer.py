@@ -5,6 +5,7 @@ I2. Of a stream at most one sample a group and period is kept, the newest; event
 I3. Silence is recorded: a group without a reading for three periods (at least 5 s) gets a record that says so.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -103,13 +104,19 @@ class DeviceStreamer:
                     await self._ask_due(submit)
             except DriverError as error:
                 self._health.note_error(error.kind, str(error))
+                self._reader.give_up()  # half a frame from before has no other half
                 await self._clock.sleep(_LISTEN_S)
             self._submit_silences(submit)
 
     async def _listen(self, submit: Submit) -> None:
-        if await self._line.wait(_LISTEN_S):
+        if await self._line.wait(self._listen_s()):
             self._take(self._reader.feed(self._line.take()), submit)
         self._submit_due(submit)
+
+    def _listen_s(self) -> float:
+        """Until the next reading that waits is due, at most a while."""
+        due_s = min((group.due_s for group in self._groups.values() if group.held is not None), default=math.inf)
+        return min(_LISTEN_S, max(0.001, due_s - self._clock.monotonic_s()))
 
     def _take(self, found: Iterable[SerialReading | BadFrame], submit: Submit) -> bool:
         """Keep readings, count bad frames; whether there was a reading."""
@@ -196,8 +203,10 @@ class DeviceStreamer:
         """Say so where a group has been silent; of a group that has never spoken only when the device is silent."""
         now_s = self._clock.monotonic_s()
         spoke = max(group.heard_s for group in self._groups.values())
+        asked = self._device.mode is SerialMode.REQUEST
+        can_tell = asked or not all(group.is_event for group in self._groups.values())
         for group in self._groups.values():
-            if group.is_event and now_s - spoke < group.silent_after_s:
+            if group.is_event and (not can_tell or now_s - spoke < group.silent_after_s):
                 continue  # no vehicle has passed; the device itself is there
             if now_s - max(group.heard_s, spoke if not self._has_spoken(group) else 0.0) < group.silent_after_s:
                 continue

@@ -48,10 +48,8 @@ def _chosen(latest: Sequence[Item]) -> list[Item]:
 
 def _row(item: Item) -> str:
     series, value = item["series"], item["value"]
-    number = "-" if value is None else f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}"  # noqa: PLR2004
+    number = "-" if value is None else f"{value:,.8g}" if abs(value) < 1e6 else f"{value:,.0f}"  # noqa: PLR2004
     quality = item["quality"] + (", STALE" if item["stale"] else "")
     age = f"{item['age_s']:.1f} s"
-    return (
-        f"{series['device']:12} {series['field']:20} {number:>16} {series['unit']:8} {age:>7}  "
-        f"{series['mode']:10} {quality}"
-    )
+    unit = "" if series["unit"] == "1" else series["unit"]
+    return f"{series['device']:12} {series['field']:20} {number:>16} {unit:8} {age:>7}  {series['mode']:10} {quality}"

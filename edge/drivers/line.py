@@ -106,7 +106,7 @@ class TcpEndpoint:
         return transport
 
 
-class ByteLine(asyncio.Protocol):
+class ByteLine:
     """One line to an endpoint. For one user at a time.
 
     Args:
@@ -119,6 +119,7 @@ class ByteLine(asyncio.Protocol):
         self._clock = clock
         # Changed by the user's calls and the transport's callbacks, all on the event loop.
         self._transport: asyncio.WriteTransport | None = None
+        self._connection: _Connection | None = None
         self._buffer = bytearray()
         self._arrived: asyncio.Future[None] | None = None
         self._trouble: DriverError | None = None
@@ -141,16 +142,17 @@ class ByteLine(asyncio.Protocol):
         if self._trouble is not None and self._clock.monotonic_s() < self._try_at_s:
             raise DriverError(self._trouble.kind, str(self._trouble))
         self._buffer.clear()
-        self._trouble = None
+        connection = self._connection = _Connection(self)
         try:
-            transport = await self._endpoint.connect(self)
+            transport = await self._endpoint.connect(connection)
         except DriverError as error:
             self._note_trouble(error)
             raise
-        if self._trouble is not None:  # lost while it was opened
+        if connection.is_lost:
             transport.abort()
-            raise DriverError(DriverFault.GONE, str(self._trouble))
+            raise DriverError(DriverFault.GONE, f"{self.name}: lost while it was opened; check the cable")
         self._transport = transport
+        self._trouble = None
 
     def write(self, data: bytes) -> None:
         """Send without waiting.
@@ -222,23 +224,30 @@ class ByteLine(asyncio.Protocol):
     def close(self) -> None:
         """Let it go; `open` opens it again."""
         transport, self._transport = self._transport, None
+        self._connection = None
         if transport is not None:
             transport.abort()
         self._buffer.clear()
         self._notify()
 
-    def data_received(self, data: bytes) -> None:
-        """Take bytes from the transport."""
+    def received(self, connection: asyncio.Protocol, data: bytes) -> None:
+        """Take bytes from a connection; those of an earlier one are nobody's."""
+        if connection is not self._connection:
+            return
         self._pause_s = _FIRST_PAUSE_S
         self._buffer += data
         if len(self._buffer) > _MAX_BUFFER:
             del self._buffer[:-_MAX_BUFFER]
         self._notify()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Take the end of the connection from the transport."""
+    def lost(self, connection: asyncio.Protocol, error: Exception | None) -> None:
+        """Take the end of a connection; that of an earlier one says nothing of the present one."""
+        if connection is not self._connection:
+            return
         self._transport = None
-        why = str(exc) if exc else "closed by the other side"
+        self._connection = None
+        self._buffer.clear()
+        why = str(error) if error else "closed by the other side"
         text = f"{self.name}: lost ({why}); it is opened again when it is back"
         self._note_trouble(DriverError(DriverFault.GONE, text))
         self._notify()
@@ -275,6 +284,21 @@ class ByteLine(asyncio.Protocol):
         if self._trouble is not None:
             return DriverError(self._trouble.kind, str(self._trouble))
         return DriverError(DriverFault.GONE, f"{self.name}: not open")
+
+
+class _Connection(asyncio.Protocol):
+    """One opening of a line: its end may be told long after the line was opened anew."""
+
+    def __init__(self, line: ByteLine) -> None:
+        self._line = line
+        self.is_lost = False
+
+    def data_received(self, data: bytes) -> None:
+        self._line.received(self, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_lost = True
+        self._line.lost(self, exc)
 
 
 def _end(future: asyncio.Future[None]) -> None:

@@ -18,7 +18,6 @@ from device_profiles.modbus import (
     parse_rtu_reply,
     parse_tcp_reply,
     rtu_good_reply_bytes,
-    rtu_reply_bytes,
     rtu_request,
     tcp_frame_bytes,
     tcp_request,
@@ -26,11 +25,14 @@ from device_profiles.modbus import (
 from edge.clock import Clock
 from edge.drivers.base import Answer, DriverError, DriverFault
 from edge.drivers.line import ByteLine
+from edge.drivers.rtu_reply import enough_bytes, is_cut_off, reply_at, skipped_echo
 
 _BITS_PER_CHARACTER: Final = 11
 _FAST_BAUD: Final = 19200
 _FAST_SILENCE_S: Final = 0.00175
 _MAX_RESYNC_S: Final = 1.0
+_REQUEST_BYTES: Final = 8
+_SILENT_REQUESTS: Final = 3
 _TRANSACTIONS: Final = 0x10000
 _FOREIGN: Final = (ReplyFault.FOREIGN_UNIT, ReplyFault.FOREIGN_FUNCTION, ReplyFault.FOREIGN_TRANSACTION)
 
@@ -53,36 +55,59 @@ class ModbusRtuBus:
         self._lock = asyncio.Lock()
         self._free_at_s = 0.0
         self._is_dirty = True
+        self._owed: dict[int, tuple[ReadRequest, float]] = {}
         self.discarded: Counter[str] = Counter()
 
     async def read(self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
         """One request and its answer; see `RegisterBus.read`."""
+        await self._outwait_late_answer(unit, request)
         async with self._lock:
             await self._line.open()
             await self._prepare()
             self._line.write(rtu_request(unit, request))
-            whole_s = (rtu_good_reply_bytes(request) + 8) * self._character_s
+            whole_s = (rtu_good_reply_bytes(request) + _REQUEST_BYTES) * self._character_s
             try:
-                frame = await self._line.receive(
-                    lambda head: rtu_reply_bytes(request, head), timeout_s=timeout_s + whole_s
-                )
-                answer = Answer(
-                    values=_values(
-                        lambda: parse_rtu_reply(unit, request, frame), f"{self._line.name} unit {unit}", frame
-                    ),
-                    time_ms=self._clock.now_ms(),
-                    raw=frame,
-                )
+                return await self._answer(unit, request, timeout_s + whole_s)
             except DriverError as error:
                 self._is_dirty = error.kind is not DriverFault.EXCEPTION
+                if error.kind not in {DriverFault.EXCEPTION, DriverFault.GARBLED}:
+                    self._owed[unit] = request, self._clock.monotonic_s() + timeout_s
                 raise
             finally:
                 self._free_at_s = self._clock.monotonic_s() + max(self._silence_s, turnaround_s)
-            return answer
 
     async def close(self) -> None:
         """Let the port go."""
         self._line.close()
+
+    async def _answer(self, unit: int, request: ReadRequest, timeout_s: float) -> Answer:
+        heard = await self._line.receive(lambda head: enough_bytes(unit, request, head), timeout_s=timeout_s)
+        time_ms = self._clock.now_ms()
+        echo = skipped_echo(unit, request, heard)
+        found = reply_at(unit, request, heard)
+        start, end = found or (echo, len(heard))
+        if echo:
+            self.discarded["echo"] += 1
+        if found is not None and start > echo:
+            self.discarded["bytes before an answer"] += start - echo
+        frame = heard[start:end]
+        where = f"{self._line.name} unit {unit}"
+        if is_cut_off(unit, request, frame):
+            raise _driver_error(ReplyError(ReplyFault.SHORT, "half an answer"), where, frame)
+        values = _values(lambda: parse_rtu_reply(unit, request, frame), where, frame)
+        return Answer(values=values, time_ms=time_ms, raw=frame)
+
+    async def _outwait_late_answer(self, unit: int, request: ReadRequest) -> None:
+        """Let a late answer of this unit come first: RTU does not tell it from the answer to another request."""
+        owed = self._owed.get(unit)
+        if owed is None:
+            return
+        asked, until_s = owed
+        if self._clock.monotonic_s() >= until_s:
+            del self._owed[unit]
+        elif asked != request:
+            await self._clock.sleep(until_s - self._clock.monotonic_s())
+            self._owed.pop(unit, None)
 
     async def _prepare(self) -> None:
         """Leave the pause the devices need, and make sure that nothing old is on the line."""
@@ -111,6 +136,7 @@ class ModbusTcpBus:
         # Changed by `read` only, under the lock.
         self._lock = asyncio.Lock()
         self._transaction = 0
+        self._silent_requests = 0
         self._free_at_s = 0.0
         self.discarded: Counter[str] = Counter()
 
@@ -139,6 +165,7 @@ class ModbusTcpBus:
         while True:
             left_s = deadline_s - self._clock.monotonic_s()
             frame = await self._frame(left_s)
+            self._note_sign_of_life(frame)
             try:
                 values = parse_tcp_reply(self._transaction, unit, request, frame)
             except ReplyError as error:
@@ -147,6 +174,13 @@ class ModbusTcpBus:
                     continue
                 raise _driver_error(error, where, frame) from error
             return Answer(values=values, time_ms=self._clock.now_ms(), raw=frame)
+
+    def _note_sign_of_life(self, frame: bytes) -> None:
+        """Close a connection on which nothing comes any more: its other end may be gone without a word."""
+        self._silent_requests = 0 if frame else self._silent_requests + 1
+        if self._silent_requests >= _SILENT_REQUESTS:
+            self._silent_requests = 0
+            self._line.close()
 
     async def _frame(self, timeout_s: float) -> bytes:
         try:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from wire.messages import EpochStatus
 from wire.ranges import RangeSet
-from wire.records import Batch, LossReason, Stream, TimeQuality, Value
+from wire.records import Batch, LossReason, Record, Stream, TimeQuality, Value
 
 
 class SpoolError(Exception):
@@ -22,6 +22,10 @@ class SpoolError(Exception):
 
 class SpoolBrokenError(SpoolError):
     """The disk failed a write or a sync, so that what it holds is no longer known: the process must end."""
+
+
+class UnsendableError(SpoolError):
+    """Among the readings is one that no payload can hold. Nothing was accepted; without it the others will be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +37,29 @@ class Reading:
     time_quality: TimeQuality = TimeQuality.SYNCED
     values: tuple[Value, ...]
 
+    def __post_init__(self) -> None:
+        """Refuse what could not become a record: a fault of one device must not hold up the readings of all."""
+        record_of(self, 1)
+
+
+def record_of(reading: Reading, seq: int) -> Record:
+    """The record a reading becomes."""
+    return Record(
+        seq=seq,
+        stream=reading.stream,
+        time_ms=reading.time_ms,
+        time_quality=reading.time_quality,
+        values=reading.values,
+    )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolState:
-    """The spool in numbers. Totals count records over the spool's whole life, all epochs."""
+    """The spool in numbers. Totals count records over the spool's whole life, all epochs.
+
+    `oldest_uncommitted_ms` is the time of the records that wait longest. `bytes_written` counts what this opening
+    wrote to the disk: the log's growth, and the pages copied from it into the file.
+    """
 
     epoch: int
     accepted_total: int
@@ -56,7 +79,7 @@ class Spool(Protocol):
         """Make the readings durable as records first..last of the present epoch, and return (first, last).
 
         Raises:
-            SpoolError: not durable; nothing was accepted.
+            SpoolError: not durable; nothing was accepted. UnsendableError: nor will it ever be, with all of these.
         """
         ...
 

@@ -1,6 +1,6 @@
 """Collects readings and makes them durable together: one sync for many.
 
-I1. Readings are handed to the spool in the order they came.
+I1. Readings are handed to the spool in the order they came, each once, even where the hand-over is cancelled.
 I2. What the spool refuses is kept here, within a bound, and offered again; beyond the bound the oldest go and are
     counted: they were never accepted.
 """
@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from edge.clock import Clock
-from edge.spool.base import Reading, SpoolBrokenError, SpoolError
+from edge.clock import Clock, set_within
+from edge.spool.base import Reading, SpoolBrokenError, SpoolError, UnsendableError
 from edge.spool.keeper import SpoolKeeper
 
 _logger = logging.getLogger(__name__)
@@ -24,10 +24,15 @@ _RETRY_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldReadings:
-    """What waits to be made durable: how much, how many were given up before acceptance, and what the spool says."""
+    """What waits to be made durable.
+
+    `dropped` counts readings given up before acceptance because too many waited, `unsendable` those no payload can
+    hold. `trouble` is what the spool says; None while it accepts.
+    """
 
     held: int
     dropped: int
+    unsendable: int
     trouble: str | None
 
 
@@ -40,30 +45,44 @@ class GroupCommit:
         records: a group is committed when it has so many readings ...
         seconds: ... or when its first reading has waited so long.
         on_accepted: called after each group has become durable.
+        max_held: how many readings are kept here while the spool refuses.
     """
 
     def __init__(
-        self, keeper: SpoolKeeper, clock: Clock, *, records: int, seconds: float, on_accepted: Callable[[], None]
+        self,
+        keeper: SpoolKeeper,
+        clock: Clock,
+        *,
+        records: int = 60,
+        seconds: float = 1.0,
+        on_accepted: Callable[[], None] = lambda: None,
+        max_held: int = _MAX_HELD,
     ) -> None:
         self._keeper = keeper
         self._clock = clock
         self._records = records
         self._seconds = seconds
         self._on_accepted = on_accepted
-        # Changed by `add` and `run`, both on the event loop.
+        self._max_held = max_held
+        # Changed by `add` and `commit`, both on the event loop.
         self._held: deque[Reading] = deque()
+        self._handed: list[Reading] = []
+        self._accepting: asyncio.Future[tuple[int, int]] | None = None
+        self._group_limit = _MAX_GROUP
         self._first_at_s = 0.0
         self._urgent = False
         self._dropped = 0
+        self._unsendable = 0
         self._trouble: str | None = None
         self._wake = asyncio.Event()
+        self._committing = asyncio.Lock()
 
     def add(self, reading: Reading, *, urgent: bool = False) -> None:
         """Take a reading; it becomes durable with its group, an urgent one at once."""
         if not self._held:
             self._first_at_s = self._clock.monotonic_s()
         self._held.append(reading)
-        if len(self._held) > _MAX_HELD:
+        if len(self._held) > self._max_held:
             self._held.popleft()
             self._dropped += 1
         self._urgent = self._urgent or urgent
@@ -72,7 +91,12 @@ class GroupCommit:
 
     def held(self) -> HeldReadings:
         """What waits here."""
-        return HeldReadings(held=len(self._held), dropped=self._dropped, trouble=self._trouble)
+        return HeldReadings(
+            held=len(self._handed) + len(self._held),
+            dropped=self._dropped,
+            unsendable=self._unsendable,
+            trouble=self._trouble,
+        )
 
     async def run(self) -> None:
         """Commit groups until cancelled.
@@ -82,7 +106,9 @@ class GroupCommit:
         """
         while True:
             await self._wait_for_group()
-            if not await self.commit():
+            async with self._committing:
+                accepted = await self._hand_over()
+            if not accepted:
                 await self._clock.sleep(_RETRY_S)
 
     async def commit(self) -> bool:
@@ -91,44 +117,75 @@ class GroupCommit:
         Raises:
             SpoolBrokenError: the disk failed; the process must end.
         """
-        while self._held:
-            group = list(self._held)[:_MAX_GROUP]
-            self._urgent = False
-            try:
-                await self._keeper.accept(group)
-            except SpoolBrokenError:
-                raise
-            except SpoolError as error:
-                if self._trouble is None:
-                    _logger.error("%s; %d readings wait in memory", error, len(self._held))  # noqa: TRY400 - said once
-                self._trouble = str(error)
-                return False
-            for _ in group:
-                self._held.popleft()
+        async with self._committing:
+            while self._handed or self._held:
+                if not await self._hand_over():
+                    return False
+        return True
+
+    async def _hand_over(self) -> bool:
+        """One group, or the one whose hand-over was cancelled; False where the spool refuses."""
+        if self._accepting is None and not self._held:
+            return True
+        if self._accepting is None:
+            self._handed = [self._held.popleft() for _ in range(min(len(self._held), self._group_limit))]
+            self._urgent = self._urgent and bool(self._held)
             self._first_at_s = self._clock.monotonic_s()
-            if self._trouble is not None:
-                _logger.warning("the spool accepts readings again")
-                self._trouble = None
+            self._accepting = self._keeper.accepting(self._handed)
+        await asyncio.wait((self._accepting,))
+        accepting, self._accepting = self._accepting, None
+        group, self._handed = self._handed, []
+        try:
+            accepting.result()
+        except SpoolBrokenError:
+            raise
+        except UnsendableError as error:
+            self._sift(group, error)
+        except SpoolError as error:
+            self._take_back(group)
+            self._note_trouble(str(error))
+            return False
+        else:
+            self._group_limit = min(_MAX_GROUP, 2 * self._group_limit)
+            self._note_trouble(None)
             self._on_accepted()
         return True
+
+    def _sift(self, group: list[Reading], error: UnsendableError) -> None:
+        """Halve the group until the reading is alone that no payload can hold; give that one up."""
+        if len(group) > 1:
+            self._group_limit = len(group) // 2
+            self._take_back(group)
+            return
+        self._unsendable += 1
+        _logger.error("%s; this reading is given up", error)
+
+    def _take_back(self, group: list[Reading]) -> None:
+        self._held.extendleft(reversed(group))
+        while len(self._held) > self._max_held:
+            self._held.popleft()
+            self._dropped += 1
+
+    def _note_trouble(self, trouble: str | None) -> None:
+        """Remember what the spool says, and log it when it changes."""
+        if trouble is not None and self._trouble is None:
+            _logger.error("%s; readings wait in memory", trouble)
+        elif trouble is None and self._trouble is not None:
+            _logger.warning("the spool accepts readings again")
+        self._trouble = trouble
 
     async def _wait_for_group(self) -> None:
         while not self._is_due():
             self._wake.clear()
             if self._held:
                 left_s = self._first_at_s + self._seconds - self._clock.monotonic_s()
-                await self._wake_within(left_s)
+                await set_within(self._wake, left_s, self._clock)
             else:
                 await self._wake.wait()
 
-    async def _wake_within(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(max(0.0, seconds)):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
-
     def _is_due(self) -> bool:
+        if self._accepting is not None:
+            return True
         if not self._held:
             return False
         waited_s = self._clock.monotonic_s() - self._first_at_s

@@ -1,4 +1,7 @@
-"""The spool as the event loop sees it: one thread of its own, so that the disk never holds up a bus."""
+"""The spool as the event loop sees it: one thread of its own, so that the disk never holds up a bus.
+
+I1. What was asked is done, in the order asked, even where the asker is cancelled meanwhile.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -13,15 +16,19 @@ _Result = TypeVar("_Result")
 
 
 class SpoolKeeper:
-    """Calls a spool from one thread, in the order asked."""
+    """Calls a spool from one thread, in the order asked.
+
+    Args:
+        spool: what nobody else calls from now on.
+    """
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
 
-    async def accept(self, readings: Sequence[Reading]) -> tuple[int, int]:
-        """`Spool.accept`."""
-        return await self._in_thread(lambda: self._spool.accept(readings))
+    def accepting(self, readings: Sequence[Reading]) -> asyncio.Future[tuple[int, int]]:
+        """`Spool.accept`, begun. Wait for the future with `asyncio.wait`: cancelling it would not stop the disk."""
+        return self._in_thread(lambda: self._spool.accept(readings))
 
     async def unsent(self, *, skip: Mapping[int, RangeSet], limit: int, newest_first: bool) -> Batch | None:
         """`Spool.unsent`."""
@@ -29,16 +36,17 @@ class SpoolKeeper:
 
     async def finish(self, epoch: int, final: RangeSet) -> int:
         """`Spool.finish`."""
-        return await self._in_thread(lambda: self._spool.finish(epoch, final))
+        return await asyncio.shield(self._in_thread(lambda: self._spool.finish(epoch, final)))
 
     async def state(self) -> SpoolState:
         """`Spool.state`."""
         return await self._in_thread(self._spool.state)
 
     def close(self) -> None:
-        """Finish what was asked, then close the spool."""
-        self._thread.submit(self._spool.close)
+        """Finish what was asked, then close the spool. Blocks until that is done."""
+        closing = self._thread.submit(self._spool.close)
         self._thread.shutdown(wait=True)
+        closing.result()
 
-    async def _in_thread(self, call: Callable[[], _Result]) -> _Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+    def _in_thread(self, call: Callable[[], _Result]) -> asyncio.Future[_Result]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, call)

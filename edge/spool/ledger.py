@@ -1,183 +1,182 @@
-"""What a spool holds, in memory: chunks, tombstones and what of them the hub has not yet committed. Pure."""
+"""What a spool knows of its records without looking at them: per epoch, what is accepted, final and given up. Pure.
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+I1. Of the seqs 1..accepted_hi each is pending, given up, or final; `in_flight` counts the first two.
+I2. A ledger that was altered on disk is not believed: its bytes end with their checksum.
+"""
 
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Self
+
+from wire import cbor, items
+from wire.cbor import Item
+from wire.errors import WireError
 from wire.messages import EpochStatus
 from wire.ranges import RangeSet
-from wire.records import Loss
+from wire.records import MAX_EPOCH, Loss, LossReason
 
-_NOTHING = RangeSet()
+_CRC_BYTES: Final = 4
+_MAX_RANGES: Final = cbor.MAX_ITEMS // 4
+# The index is what is on disk: append only.
+_REASONS: Final = (LossReason.FULL, LossReason.CORRUPT, LossReason.TAIL, LossReason.EXPIRED)
+
+
+class DamagedError(Exception):
+    """Bytes of the spool that are not what was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
-    """Records first..last of an epoch, made durable together. `final` is what of them needs no sending any more."""
-
-    id: int
-    first: int
-    last: int
-    oldest_ms: int
-    size_bytes: int
-    final: RangeSet = _NOTHING
-
-    @property
-    def seqs(self) -> RangeSet:
-        """All of its records."""
-        return RangeSet(((self.first, self.last),))
-
-    @property
-    def pending(self) -> RangeSet:
-        """Those of its records that are not final."""
-        return self.seqs - self.final
-
-
-@dataclass(slots=True, kw_only=True)
 class EpochLedger:
-    """One epoch: chunks in the order of their seqs, and tombstones by their row's number."""
+    """One epoch. `id` counts the spool's openings; `given_up` holds the tombstones the hub has not committed yet."""
 
     id: int
     epoch: int
     accepted_hi: int = 0
-    chunks: dict[int, Chunk] = field(default_factory=dict)
-    losses: dict[int, Loss] = field(default_factory=dict)
+    final: RangeSet = field(default_factory=RangeSet)
+    given_up: Mapping[LossReason, RangeSet] = field(default_factory=dict)
 
     @property
-    def lost(self) -> RangeSet:
-        """What was given up and is not yet committed by the hub."""
-        return RangeSet.of((loss.first, loss.last) for loss in self.losses.values())
+    def buried(self) -> RangeSet:
+        """All tombstones."""
+        return RangeSet.of(seqs for ranges in self.given_up.values() for seqs in ranges.ranges)
+
+    @property
+    def pending(self) -> RangeSet:
+        """The records that are to be sent."""
+        everything = RangeSet(((1, self.accepted_hi),)) if self.accepted_hi else RangeSet()
+        return everything - self.final - self.buried
 
     @property
     def in_flight(self) -> int:
-        """How many records are neither final nor forgotten."""
-        return sum(len(chunk.pending) for chunk in self.chunks.values()) + len(self.lost)
+        """How many records are not final: pending, or given up without the hub knowing."""
+        return self.accepted_hi - len(self.final)
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether nothing of it is left to be sent."""
-        return not self.chunks and not self.losses
+    def finished(self, final: RangeSet) -> "EpochLedger":
+        """After the hub's commit. What was never accepted stays so."""
+        known = final & RangeSet(((1, self.accepted_hi),)) if self.accepted_hi else RangeSet()
+        given_up = {reason: rest for reason, seqs in self.given_up.items() if (rest := seqs - known)}
+        return replace(self, final=self.final | known, given_up=given_up)
+
+    def with_given_up(self, seqs: RangeSet, reason: LossReason) -> "EpochLedger":
+        """With those of the seqs that were pending given up."""
+        lost = seqs & self.pending
+        return replace(self, given_up={**self.given_up, reason: self.given_up.get(reason, RangeSet()) | lost})
+
+    def to_bytes(self) -> bytes:
+        """As it stands in the file."""
+        given_up: list[Item] = [
+            [_REASONS.index(reason), _range_items(seqs)] for reason, seqs in self.given_up.items() if seqs
+        ]
+        return _checked([self.id, self.epoch, self.accepted_hi, _range_items(self.final), given_up])
+
+    @classmethod
+    def of_bytes(cls, number: int, data: bytes) -> Self:
+        """Read it again.
+
+        Raises:
+            DamagedError: any other bytes.
+        """
+        try:
+            found, epoch, accepted_hi, final, given_up = items.fields(_item(data), what="epoch", count=5)
+            if found != number:
+                raise DamagedError(f"epoch {number}: another one stands in its place")
+            return cls(
+                id=number,
+                epoch=items.integer(epoch, what="epoch", maximum=MAX_EPOCH),
+                accepted_hi=items.integer(accepted_hi, what="accepted"),
+                final=_ranges(final),
+                given_up=dict(_given_up(one) for one in items.array(given_up, what="losses", maximum=len(_REASONS))),
+            )
+        except ValueError as error:
+            raise DamagedError(f"epoch {number}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trim:
-    """What a commit of the hub changes: rows to delete, and chunks of which more is final now."""
+class Totals:
+    """What outlives the epochs: how many there were, what the forgotten ones had, and all that was ever given up."""
 
-    chunks: tuple[int, ...] = ()
-    losses: tuple[int, ...] = ()
-    partly: tuple[Chunk, ...] = ()
-    records: int = 0
+    openings: int = 0
+    accepted_closed: int = 0
+    given_up: Mapping[LossReason, int] = field(default_factory=dict)
+
+    def with_given_up(self, records: int, reason: LossReason) -> "Totals":
+        """With so many records more given up."""
+        return replace(self, given_up={**self.given_up, reason: self.given_up.get(reason, 0) + records})
+
+    def to_bytes(self) -> bytes:
+        """As it stands in the file."""
+        given_up: list[Item] = [[_REASONS.index(reason), count] for reason, count in self.given_up.items()]
+        return _checked([self.openings, self.accepted_closed, given_up])
+
+    @classmethod
+    def of_bytes(cls, data: bytes) -> Self:
+        """Read it again.
+
+        Raises:
+            DamagedError: any other bytes.
+        """
+        try:
+            openings, accepted_closed, given_up = items.fields(_item(data), what="totals", count=3)
+            pairs = [
+                items.fields(one, what="loss", count=2)
+                for one in items.array(given_up, what="losses", maximum=len(_REASONS))
+            ]
+            return cls(
+                openings=items.integer(openings, what="openings"),
+                accepted_closed=items.integer(accepted_closed, what="accepted"),
+                given_up={
+                    items.choice(reason, what="reason", choices=_REASONS): items.integer(count, what="count")
+                    for reason, count in pairs
+                },
+            )
+        except ValueError as error:
+            raise DamagedError(f"totals: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portion:
-    """What to send: whole or partial chunks of one epoch, and tombstones."""
+    """What to send: records and tombstones of one epoch."""
 
     ledger: EpochLedger
     seqs: RangeSet
-    chunks: tuple[Chunk, ...]
-    losses: tuple[Loss, ...]
+    losses: tuple[Loss, ...] = ()
 
 
-def trim_of(ledger: EpochLedger, final: RangeSet) -> Trim:
-    """What becomes of an epoch's rows when the hub says these seqs are final."""
-    gone: list[int] = []
-    partly: list[Chunk] = []
-    records = 0
-    for chunk in ledger.chunks.values():
-        newly = chunk.pending & final
-        if not newly:
-            continue
-        records += len(newly)
-        done = chunk.final | newly
-        if len(done) == chunk.last - chunk.first + 1:
-            gone.append(chunk.id)
-        else:
-            partly.append(
-                Chunk(
-                    id=chunk.id,
-                    first=chunk.first,
-                    last=chunk.last,
-                    oldest_ms=chunk.oldest_ms,
-                    size_bytes=chunk.size_bytes,
-                    final=done,
-                )
-            )
-    said = [number for number, loss in ledger.losses.items() if not RangeSet(((loss.first, loss.last),)) - final]
-    records += sum(ledger.losses[number].last - ledger.losses[number].first + 1 for number in said)
-    return Trim(chunks=tuple(gone), losses=tuple(said), partly=tuple(partly), records=records)
-
-
-def apply_trim(ledger: EpochLedger, trim: Trim) -> None:
-    """Forget what became final."""
-    for number in trim.chunks:
-        del ledger.chunks[number]
-    for number in trim.losses:
-        del ledger.losses[number]
-    for chunk in trim.partly:
-        ledger.chunks[chunk.id] = chunk
-
-
-def live_portion(ledger: EpochLedger, skip: RangeSet, limit: int) -> Portion | None:
+def newest_portion(ledger: EpochLedger, skip: RangeSet, limit: int) -> Portion | None:
     """The newest `limit` records that may be sent."""
-    chunks: list[Chunk] = []
-    seqs: list[tuple[int, int]] = []
-    left = limit
-    for chunk in reversed(ledger.chunks.values()):
-        if left <= 0:
-            break
-        free = chunk.pending - skip
-        if not free:
-            continue
-        taken = _newest(free, left)
-        seqs.extend(taken.ranges)
-        left -= len(taken)
-        chunks.append(chunk)
-    if not chunks:
-        return None
-    return Portion(ledger=ledger, seqs=RangeSet.of(seqs), chunks=tuple(reversed(chunks)), losses=())
+    free = ledger.pending - skip
+    return Portion(ledger=ledger, seqs=newest(free, limit)) if free else None
 
 
-def backlog_portion(ledger: EpochLedger, skip: RangeSet, limit: int, max_losses: int) -> Portion | None:
-    """The oldest `limit` records that may be sent, with the tombstones not yet said."""
-    chunks: list[Chunk] = []
-    seqs: list[tuple[int, int]] = []
-    left = limit
-    for chunk in ledger.chunks.values():
-        if left <= 0:
-            break
-        free = chunk.pending - skip
-        if not free:
-            continue
-        taken = _oldest(free, left)
-        seqs.extend(taken.ranges)
-        left -= len(taken)
-        chunks.append(chunk)
-    unsaid = [loss for loss in ledger.losses.values() if RangeSet(((loss.first, loss.last),)) - skip]
-    if not chunks and not unsaid:
-        return None
-    return Portion(ledger=ledger, seqs=RangeSet.of(seqs), chunks=tuple(chunks), losses=tuple(unsaid[:max_losses]))
+def oldest_portion(
+    ledgers: Iterable[EpochLedger], skip: Mapping[int, RangeSet], limit: int, max_losses: int
+) -> Portion | None:
+    """Of the first epoch with something to say, the oldest `limit` records and the tombstones."""
+    for ledger in ledgers:
+        skipped = skip.get(ledger.epoch, RangeSet())
+        seqs = oldest(ledger.pending - skipped, limit)
+        losses = tuple(
+            Loss(first=first, last=last, reason=reason)
+            for reason, given_up in ledger.given_up.items()
+            for first, last in (given_up - skipped).ranges
+        )
+        if seqs or losses:
+            return Portion(ledger=ledger, seqs=seqs, losses=losses[:max_losses])
+    return None
 
 
-def epoch_statuses(ledgers: Mapping[int, EpochLedger], present: int) -> tuple[EpochStatus, ...]:
+def epoch_statuses(ledgers: Iterable[EpochLedger], *, present: int) -> tuple[EpochStatus, ...]:
     """The epochs worth telling the hub: those with something left, and the present one."""
     return tuple(
         EpochStatus(epoch=ledger.epoch, accepted_hi=ledger.accepted_hi)
-        for ledger in ledgers.values()
-        if not ledger.is_closed or ledger.epoch == present
+        for ledger in ledgers
+        if ledger.in_flight or ledger.epoch == present
     )
 
 
-def oldest_pending_ms(ledgers: Mapping[int, EpochLedger]) -> int | None:
-    """The time of the oldest record not yet final."""
-    return min((chunk.oldest_ms for chunk in _all_chunks(ledgers)), default=None)
-
-
-def _all_chunks(ledgers: Mapping[int, EpochLedger]) -> Iterator[Chunk]:
-    for ledger in ledgers.values():
-        yield from ledger.chunks.values()
-
-
-def _oldest(seqs: RangeSet, limit: int) -> RangeSet:
+def oldest(seqs: RangeSet, limit: int) -> RangeSet:
+    """The first `limit` numbers of a set."""
     taken: list[tuple[int, int]] = []
     for first, last in seqs.ranges:
         if limit <= 0:
@@ -188,7 +187,8 @@ def _oldest(seqs: RangeSet, limit: int) -> RangeSet:
     return RangeSet(tuple(taken))
 
 
-def _newest(seqs: RangeSet, limit: int) -> RangeSet:
+def newest(seqs: RangeSet, limit: int) -> RangeSet:
+    """The last `limit` numbers of a set."""
     taken: list[tuple[int, int]] = []
     for first, last in reversed(seqs.ranges):
         if limit <= 0:
@@ -197,3 +197,30 @@ def _newest(seqs: RangeSet, limit: int) -> RangeSet:
         taken.append((start, last))
         limit -= last - start + 1
     return RangeSet(tuple(reversed(taken)))
+
+
+def _checked(item: Item) -> bytes:
+    data = cbor.dump(item)
+    return data + zlib.crc32(data).to_bytes(_CRC_BYTES, "big")
+
+
+def _item(data: bytes) -> Item:
+    if zlib.crc32(data[:-_CRC_BYTES]).to_bytes(_CRC_BYTES, "big") != data[-_CRC_BYTES:]:
+        raise WireError("wrong checksum")
+    return cbor.load(data[:-_CRC_BYTES])
+
+
+def _range_items(seqs: RangeSet) -> Item:
+    return [number for one in seqs.ranges for number in one]
+
+
+def _ranges(item: Item) -> RangeSet:
+    numbers = [
+        items.integer(number, what="seq") for number in items.array(item, what="ranges", maximum=2 * _MAX_RANGES)
+    ]
+    return RangeSet(tuple(zip(numbers[::2], numbers[1::2], strict=True)))
+
+
+def _given_up(item: Item) -> tuple[LossReason, RangeSet]:
+    reason, seqs = items.fields(item, what="loss", count=2)
+    return items.choice(reason, what="reason", choices=_REASONS), _ranges(seqs)

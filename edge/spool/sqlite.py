@@ -1,8 +1,8 @@
 """The spool on SQLite: write-ahead log, `synchronous=FULL`, one writer.
 
 The records of one `accept` are one row holding the bytes of a wire batch: compressed, self-describing, and checked by
-their own CRC. What the hub commits is forgotten in memory at once and deleted on disk together with the next `accept`
-(a trim that a power cut undoes costs a retransmission, not a sync).
+their own CRC. What is final or given up is a few ranges per epoch, kept in memory and written with the next `accept`:
+forgetting costs no sync of its own, and where a power cut undoes it, a retransmission.
 
 Source: https://www.sqlite.org/pragma.html#pragma_synchronous (WAL is durable against power cuts with FULL only).
 """
@@ -12,82 +12,94 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
-import cbor2
-
-from edge.spool.base import Reading, SpoolError, SpoolState
-from edge.spool.ledger import (
-    Chunk,
-    EpochLedger,
-    Portion,
-    Trim,
-    apply_trim,
-    backlog_portion,
-    epoch_statuses,
-    live_portion,
-    oldest_pending_ms,
-    trim_of,
+from edge.spool import chunks
+from edge.spool.base import Reading, SpoolBrokenError, SpoolError, SpoolState, record_of
+from edge.spool.chunks import Chunk
+from edge.spool.contents import Contents, read_contents, write_contents
+from edge.spool.ledger import DamagedError, EpochLedger, Portion, epoch_statuses, newest_portion, oldest_portion
+from edge.spool.salvage import Salvaged, salvage
+from edge.spool.spool_file import (
+    checkpoint_bytes,
+    is_damage,
+    locked,
+    log_of,
+    opened,
+    refused,
+    set_aside,
+    size_bytes,
+    used_bytes,
 )
-from edge.spool.spool_file import locked, opened, refused, size, wal
-from wire.codec import MAX_LOSSES, MAX_RECORDS, decode_batch, encode_batch
-from wire.errors import TooLargeError, WireError
+from wire.codec import MAX_LOSSES, MAX_RECORDS
 from wire.identifiers import GatewayId
 from wire.ranges import RangeSet
-from wire.records import Batch, Loss, LossReason, Record
+from wire.records import Batch, LossReason, Record
 
 _logger = logging.getLogger(__name__)
 _CHECKPOINT_BYTES: Final = 2 * 1024 * 1024
-_MAX_TRIMS_HELD: Final = 64
-_ROW_BYTES: Final = 64  # what a chunk's row costs beside its body, roughly
-_ACCEPTED_CLOSED: Final = "accepted_closed"
+_MAX_UNWRITTEN_FINISHES: Final = 64
+_MAX_DRAWS: Final = 8
+_LEAST_BYTES: Final = 64 * 1024  # the tables alone take five pages
 
 
 class SqliteSpool:
     """A spool in one file. Every method blocks on the disk; one thread at a time may call it."""
 
     def __init__(
-        self, database: sqlite3.Connection, lock: int, path: Path, *, gateway: GatewayId, epoch: int, max_bytes: int
+        self,
+        database: sqlite3.Connection,
+        lock: int,
+        path: Path,
+        *,
+        contents: Contents,
+        gateway: GatewayId,
+        epoch: int,
+        max_bytes: int,
     ) -> None:
         # Changed only by the methods of this class, under one caller at a time.
         self._database = database
         self._lock = lock
         self._path = path
         self._gateway = gateway
-        self._max_bytes = max_bytes
-        self._totals: dict[str, int] = {}
-        self._epochs: dict[int, EpochLedger] = {}
-        self._held: list[tuple[EpochLedger, Trim]] = []
+        self._max_bytes = max(max_bytes, _LEAST_BYTES)
+        self._contents = contents
+        self._on_disk = contents
+        self._losses_said = dict(contents.totals.given_up)
+        self._trimmable: dict[int, RangeSet] = {}
+        self._unwritten_finishes = 0
+        self._broken: SpoolBrokenError | None = None
         self._bytes_written = 0
-        self._wal_bytes = 0
-        self._body_bytes = 0
-        self._present = self._begin(epoch)
+        self._log_bytes = size_bytes(log_of(path))
+        self._checkpoint_at = _CHECKPOINT_BYTES
+        self._present_id = contents.totals.openings + 1
+        self._write(contents.with_opening(epoch).without_closed(present=self._present_id))
 
     @classmethod
     def open(cls, path: Path, *, gateway: GatewayId, max_bytes: int, random_u64: Callable[[], int]) -> Self:
         """Open or make the spool and begin a new epoch.
 
-        A file that is damaged is set aside as `<name>.corrupt-<n>` and a new spool begun, so that the gateway starts.
+        A file that is damaged, or is no spool, is set aside as `<name>.corrupt-<n>` and a new spool begun with what
+        can still be read of it, so that the gateway starts.
 
         Args:
-            path: the file.
+            path: the file. Beside it stand its log, `<name>-wal`, of up to about 2 MiB, and `<name>.lock`.
             gateway: whose records these are.
-            max_bytes: the bound on what is kept; beyond it the oldest records are given up and declared lost.
+            max_bytes: the bound on the file; beyond it the oldest records are given up and declared lost. The records
+                of the latest `accept` are kept in any case. At least 64 KiB.
             random_u64: draws an epoch, 0 to 2**64 - 1.
 
         Raises:
             SpoolError: another agent uses it, a newer agent wrote it, or the disk refuses.
         """
+        lock = locked(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = locked(path)
-        except OSError as error:
-            raise SpoolError(f"spool {path}: {error.strerror}; choose a folder this user may write") from error
-        try:
-            database = opened(path)
+            database, contents = _opened(path)
             try:
-                return cls(database, lock, path, gateway=gateway, epoch=random_u64(), max_bytes=max_bytes)
+                epoch = _fresh_epoch(path, contents, random_u64)
+                return cls(database, lock, path, contents=contents, gateway=gateway, epoch=epoch, max_bytes=max_bytes)
             except BaseException:
                 database.close()
                 raise
@@ -97,271 +109,246 @@ class SqliteSpool:
 
     def accept(self, readings: Sequence[Reading]) -> tuple[int, int]:
         """Make the readings durable; see `Spool.accept`."""
-        first = self._present.accepted_hi + 1
-        last = self._present.accepted_hi + len(readings)
-        records = [
-            Record(
-                seq=seq,
-                stream=reading.stream,
-                time_ms=reading.time_ms,
-                time_quality=reading.time_quality,
-                values=reading.values,
-            )
-            for seq, reading in enumerate(readings, first)
-        ]
-        bodies = list(self._bodies(records))
-        with self._transaction() as database:
-            self._write_trims(database)
-            chunks = [self._insert(database, part, body) for part, body in bodies]
-            database.execute("UPDATE epoch SET accepted_hi = ? WHERE id = ?", (last, self._present.id))
-            evicted = self._evict(database, sum(len(body) + _ROW_BYTES for _, body in bodies))
-        self._held.clear()
-        self._present.accepted_hi = last
-        for chunk in chunks:
-            self._present.chunks[chunk.id] = chunk
-            self._body_bytes += chunk.size_bytes
-        self._note_evicted(evicted)
+        present = self._present
+        first, last = present.accepted_hi + 1, present.accepted_hi + len(readings)
+        records = [record_of(reading, seq) for seq, reading in enumerate(readings, first)]
+        parts = chunks.bodies_of(self._gateway, present.epoch, records)
+        self._write(self._contents.with_ledger(replace(present, accepted_hi=last)), parts)
         return first, last
 
     def unsent(self, *, skip: Mapping[int, RangeSet], limit: int, newest_first: bool) -> Batch | None:
         """What to send next; see `Spool.unsent`."""
         limit = min(limit, MAX_RECORDS)
-        portion = self._live(skip, limit) if newest_first else self._oldest(skip, limit)
-        if portion is None:
-            return None
-        records: list[Record] = []
-        for chunk in portion.chunks:
-            records.extend(record for record in self._read(portion.ledger, chunk) if record.seq in portion.seqs)
-        if not records and not portion.losses:
-            return self.unsent(skip=skip, limit=limit, newest_first=newest_first)  # its chunk was found damaged
-        return Batch(gateway=self._gateway, epoch=portion.ledger.epoch, records=tuple(records), losses=portion.losses)
+        while (portion := self._portion(skip, limit, newest_first=newest_first)) is not None:
+            records = self._records(portion)
+            missing = portion.seqs - RangeSet.of_numbers(record.seq for record in records)
+            if not missing:
+                losses = portion.losses
+                return Batch(gateway=self._gateway, epoch=portion.ledger.epoch, records=tuple(records), losses=losses)
+            self._forget(portion.ledger, self._contents.with_given_up(portion.ledger.id, missing, LossReason.CORRUPT))
+        return None
 
     def finish(self, epoch: int, final: RangeSet) -> int:
         """Forget what the hub committed; see `Spool.finish`."""
-        ledger = self._epochs.get(epoch)
-        if ledger is None:
+        before = self._contents.ledger_of(epoch)
+        if before is None:
             return 0
-        trim = trim_of(ledger, final)
-        if not trim.records:
+        after = before.finished(final)
+        if after.in_flight == before.in_flight:
             return 0
-        self._body_bytes -= sum(ledger.chunks[number].size_bytes for number in trim.chunks)
-        apply_trim(ledger, trim)
-        self._held.append((ledger, trim))
-        if len(self._held) >= _MAX_TRIMS_HELD:
-            self._flush()
-        return trim.records
+        self._forget(before, self._contents.with_ledger(after))
+        self._unwritten_finishes += 1
+        if self._unwritten_finishes >= _MAX_UNWRITTEN_FINISHES:
+            self._write_later()
+        return before.in_flight - after.in_flight
 
     def state(self) -> SpoolState:
         """The spool in numbers."""
-        in_flight = sum(ledger.in_flight for ledger in self._epochs.values())
-        accepted = self._totals.get(_ACCEPTED_CLOSED, 0) + sum(ledger.accepted_hi for ledger in self._epochs.values())
+        contents, present = self._contents, self._present
         return SpoolState(
-            epoch=self._present.epoch,
-            accepted_total=accepted,
-            final_total=accepted - in_flight,
-            in_flight=in_flight,
-            oldest_uncommitted_ms=oldest_pending_ms(self._epochs),
-            lost_total={reason: n for reason in LossReason if (n := self._totals.get(f"lost_{reason}", 0))},
-            epochs=epoch_statuses(self._epochs, self._present.epoch),
+            epoch=present.epoch,
+            accepted_total=contents.accepted,
+            final_total=contents.accepted - contents.in_flight,
+            in_flight=contents.in_flight,
+            oldest_uncommitted_ms=self._oldest_ms(),
+            lost_total=dict(contents.totals.given_up),
+            epochs=epoch_statuses(contents.ledgers.values(), present=present.epoch),
             bytes_written=self._bytes_written,
-            bytes_on_disk=size(self._path) + size(wal(self._path)),
+            bytes_on_disk=size_bytes(self._path) + size_bytes(log_of(self._path)),
         )
 
     def close(self) -> None:
         """Release the files. Nothing accepted is lost."""
         try:
-            self._flush()
+            if self._broken is None:
+                self._write_later()
             self._database.close()
-        except (sqlite3.Error, SpoolError):
-            _logger.exception("spool %s: closing", self._path)
+        except (sqlite3.Error, SpoolError) as error:
+            _logger.warning("spool %s: closing: %s", self._path, error)
         finally:
             os.close(self._lock)
 
-    def _begin(self, epoch: int) -> EpochLedger:
-        """Read what is there, forget epochs that are wholly final, and begin a new one."""
-        with self._transaction() as database:
-            self._totals = dict(database.execute("SELECT name, value FROM total"))
-            closed = (
-                "SELECT id FROM epoch WHERE id NOT IN (SELECT epoch_id FROM chunk) AND id NOT IN"
-                " (SELECT epoch_id FROM loss)"
-            )
-            (accepted,) = database.execute(
-                f"SELECT coalesce(sum(accepted_hi), 0) FROM epoch WHERE id IN ({closed})"  # noqa: S608 - our own words
-            ).fetchone()
-            self._add(database, _ACCEPTED_CLOSED, accepted)
-            database.execute(f"DELETE FROM epoch WHERE id IN ({closed})")  # noqa: S608 - our own words
-            inserted = database.execute(
-                "INSERT INTO epoch (epoch, accepted_hi) VALUES (?, 0)", (epoch.to_bytes(8, "big"),)
-            )
-            present = EpochLedger(id=inserted.lastrowid or 0, epoch=epoch)
-        self._totals[_ACCEPTED_CLOSED] = self._totals.get(_ACCEPTED_CLOSED, 0) + accepted
-        for ledger in _ledgers(self._database):
-            self._epochs[ledger.epoch] = ledger
-            self._body_bytes += sum(chunk.size_bytes for chunk in ledger.chunks.values())
-        self._epochs[epoch] = present
-        return present
+    @property
+    def _present(self) -> EpochLedger:
+        return self._contents.ledgers[self._present_id]
 
-    def _bodies(self, records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], bytes]]:
-        """The records as the bytes of as few batches as the codec's limits allow."""
-        if len(records) > MAX_RECORDS:
-            yield from self._bodies(records[:MAX_RECORDS])
-            yield from self._bodies(records[MAX_RECORDS:])
-            return
-        try:
-            body = encode_batch(Batch(gateway=self._gateway, epoch=self._present.epoch, records=tuple(records)))
-        except TooLargeError:
-            half = len(records) // 2
-            if not half:
-                raise
-            yield from self._bodies(records[:half])
-            yield from self._bodies(records[half:])
-        else:
-            yield records, body
+    def _portion(self, skip: Mapping[int, RangeSet], limit: int, *, newest_first: bool) -> Portion | None:
+        if newest_first:
+            return newest_portion(self._present, skip.get(self._present.epoch, RangeSet()), limit)
+        return oldest_portion(self._contents.ledgers.values(), skip, limit, MAX_LOSSES)
 
-    def _insert(self, database: sqlite3.Connection, records: Sequence[Record], body: bytes) -> Chunk:
-        first, last = records[0].seq, records[-1].seq
-        oldest_ms = min(record.time_ms for record in records)
-        inserted = database.execute(
-            "INSERT INTO chunk (epoch_id, first, last, oldest_ms, body) VALUES (?, ?, ?, ?, ?)",
-            (self._present.id, first, last, oldest_ms, body),
-        )
-        return Chunk(
-            id=inserted.lastrowid or 0,
-            first=first,
-            last=last,
-            oldest_ms=oldest_ms,
-            size_bytes=len(body) + _ROW_BYTES,
-        )
+    def _records(self, portion: Portion) -> list[Record]:
+        """Those of a portion's records that are sound."""
+        records: list[Record] = []
+        with self._translated():
+            for chunk in list(chunks.holding(self._database, portion.ledger.id, portion.seqs)):
+                try:
+                    body = chunks.body_of(self._database, chunk)
+                    found = chunks.records_of(body, epoch=portion.ledger.epoch, chunk=chunk)
+                except DamagedError as error:
+                    _logger.error("spool %s: %s", self._path, error)  # noqa: TRY400 - the text says all there is
+                else:
+                    records.extend(record for record in found if record.seq in portion.seqs)
+        return records
 
-    def _evict(self, database: sqlite3.Connection, more_bytes: int) -> list[tuple[EpochLedger, Chunk, list[int]]]:
-        """Give up the oldest chunks until the new ones fit, leaving tombstones in the same transaction."""
-        evicted: list[tuple[EpochLedger, Chunk, list[int]]] = []
-        excess = self._body_bytes + more_bytes - self._max_bytes
-        for ledger in self._epochs.values():
-            for chunk in ledger.chunks.values():
-                if excess <= 0:
-                    return evicted
-                excess -= chunk.size_bytes
-                evicted.append((ledger, chunk, self._bury(database, ledger, chunk, LossReason.FULL)))
-        return evicted
-
-    def _bury(self, database: sqlite3.Connection, ledger: EpochLedger, chunk: Chunk, reason: LossReason) -> list[int]:
-        """Replace a chunk by tombstones for what of it is not final; returns their row numbers."""
-        database.execute("DELETE FROM chunk WHERE id = ?", (chunk.id,))
-        pending = chunk.pending
-        self._add(database, f"lost_{reason}", len(pending))
-        return [
-            database.execute(
-                "INSERT INTO loss (epoch_id, first, last, reason) VALUES (?, ?, ?, ?)",
-                (ledger.id, first, last, reason),
-            ).lastrowid
-            or 0
-            for first, last in pending.ranges
-        ]
-
-    def _note_evicted(
-        self, evicted: Sequence[tuple[EpochLedger, Chunk, list[int]]], reason: LossReason = LossReason.FULL
-    ) -> None:
-        for ledger, chunk, rows in evicted:
-            del ledger.chunks[chunk.id]
-            self._body_bytes -= chunk.size_bytes
-            for row, (first, last) in zip(rows, chunk.pending.ranges, strict=True):
-                ledger.losses[row] = Loss(first=first, last=last, reason=reason)
-            name = f"lost_{reason}"
-            self._totals[name] = self._totals.get(name, 0) + len(chunk.pending)
-        if evicted:
-            lost = sum(len(chunk.pending) for _, chunk, _ in evicted)
-            _logger.error("spool %s: %d records given up (%s)", self._path, lost, reason)
-
-    def _live(self, skip: Mapping[int, RangeSet], limit: int) -> Portion | None:
-        return live_portion(self._present, skip.get(self._present.epoch, RangeSet()), limit)
-
-    def _oldest(self, skip: Mapping[int, RangeSet], limit: int) -> Portion | None:
-        for ledger in self._epochs.values():
-            portion = backlog_portion(ledger, skip.get(ledger.epoch, RangeSet()), limit, MAX_LOSSES)
-            if portion is not None:
-                return portion
+    def _oldest_ms(self) -> int | None:
+        for ledger in self._contents.ledgers.values():
+            for seq in ledger.pending:
+                with self._translated():
+                    return chunks.time_of(self._database, ledger.id, seq)
         return None
 
-    def _read(self, ledger: EpochLedger, chunk: Chunk) -> tuple[Record, ...]:
-        """A chunk's records; none, and a declared loss, where its bytes are damaged."""
-        row = self._database.execute("SELECT body FROM chunk WHERE id = ?", (chunk.id,)).fetchone()
+    def _forget(self, before: EpochLedger, contents: Contents) -> None:
+        """Take over what is final or given up now; it is written with the next `accept`."""
+        gone = before.pending - contents.ledgers[before.id].pending
+        self._trimmable[before.id] = self._trimmable.get(before.id, RangeSet()) | gone
+        self._contents = contents
+
+    def _write_later(self) -> None:
+        """Write what was forgotten, if the disk lets us: it is only a retransmission."""
         try:
-            if row is not None:
-                return decode_batch(row[0]).records
-        except WireError:
-            _logger.exception("spool %s: records %d..%d are damaged", self._path, chunk.first, chunk.last)
+            self._write(self._contents)
+        except SpoolBrokenError:
+            raise
+        except SpoolError as error:
+            _logger.warning("%s", error)
+
+    def _write(self, contents: Contents, parts: Sequence[tuple[Sequence[Record], bytes]] = ()) -> None:
+        """Make new contents and records durable, within the bound, all or nothing.
+
+        Raises:
+            SpoolError: nothing changed.
+        """
+        if not parts and contents == self._on_disk and not self._trimmable:
+            return
         with self._transaction() as database:
-            rows = self._bury(database, ledger, chunk, LossReason.CORRUPT)
-        self._note_evicted([(ledger, chunk, rows)], LossReason.CORRUPT)
-        return ()
+            for number, gone in self._trimmable.items():
+                chunks.trim(database, contents.ledgers[number], gone)
+            for records, body in parts:
+                chunk = Chunk(epoch_id=self._present_id, first=records[0].seq, last=records[-1].seq)
+                chunks.insert(database, chunk, min(record.time_ms for record in records), body)
+            newest = parts[0][0][0].seq if parts else contents.ledgers[self._present_id].accepted_hi + 1
+            contents = self._evict(database, contents, newest).without_closed(present=self._present_id)
+            write_contents(database, before=self._on_disk, after=contents)
+        self._log_losses(contents)
+        self._contents = self._on_disk = contents
+        self._trimmable.clear()
+        self._unwritten_finishes = 0
+        self._count_and_checkpoint()
 
-    def _write_trims(self, database: sqlite3.Connection) -> None:
-        for _, trim in self._held:
-            database.executemany("DELETE FROM chunk WHERE id = ?", [(number,) for number in trim.chunks])
-            database.executemany("DELETE FROM loss WHERE id = ?", [(number,) for number in trim.losses])
-            database.executemany(
-                "UPDATE chunk SET final = ? WHERE id = ?",
-                [(cbor2.dumps(chunk.final.ranges), chunk.id) for chunk in trim.partly],
-            )
+    def _evict(self, database: sqlite3.Connection, contents: Contents, newest: int) -> Contents:
+        """Give up the oldest rows until the file holds to its bound, but not those from seq `newest` on."""
+        while used_bytes(database) > self._max_bytes:
+            chunk = chunks.oldest_chunk(database)
+            if chunk is None or (chunk.epoch_id == self._present_id and chunk.first >= newest):
+                break
+            chunks.delete(database, chunk)
+            contents = contents.with_given_up(chunk.epoch_id, chunk.seqs, LossReason.FULL)
+        return contents
 
-    def _flush(self) -> None:
-        if self._held:
-            with self._transaction() as database:
-                self._write_trims(database)
-            self._held.clear()
-
-    def _add(self, database: sqlite3.Connection, name: str, more: int) -> None:
-        database.execute(
-            "INSERT INTO total (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + ?",
-            (name, more, more),
-        )
+    def _log_losses(self, contents: Contents) -> None:
+        """Say it at the first loss, and again whenever there are twice as many: a full spool loses all the time."""
+        for reason, count in contents.totals.given_up.items():
+            if count > 2 * self._losses_said.get(reason, 0):
+                self._losses_said[reason] = count
+                _logger.error("spool %s: records were given up (%s), %d up to now", self._path, reason, count)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, and durable once left."""
-        try:
+        """All or nothing, and durable once left. After a failed sync nothing is believed any more."""
+        with self._translated():
             self._database.execute("BEGIN IMMEDIATE")
-            yield self._database
-            self._database.execute("COMMIT")
-        except BaseException as error:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error):
-                raise refused(self._path, error) from error
-            raise
-        self._count_bytes()
+            try:
+                yield self._database
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
 
-    def _count_bytes(self) -> None:
-        """Count what went to disk: the growth of the log, and the pages a checkpoint copies out of it."""
-        log_bytes = size(wal(self._path))
-        self._bytes_written += max(0, log_bytes - self._wal_bytes)
-        self._wal_bytes = log_bytes
-        if log_bytes >= _CHECKPOINT_BYTES:
-            before = size(self._path)
-            with closing(self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")) as checkpoint:
-                checkpoint.fetchone()
-            self._bytes_written += max(before, size(self._path))
-            self._wal_bytes = size(wal(self._path))
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """SQLite's errors as ours."""
+        if self._broken is not None:
+            raise self._broken
+        try:
+            yield
+        except sqlite3.Error as error:
+            ours = refused(self._path, error)
+            if isinstance(ours, SpoolBrokenError):
+                self._broken = ours
+            raise ours from error
+
+    def _count_and_checkpoint(self) -> None:
+        """Count the growth of the log, and the pages a checkpoint copies out of it.
+
+        What fails here does not undo what is durable: a broken disk is told by the next call.
+        """
+        log_bytes = size_bytes(log_of(self._path))
+        self._bytes_written += max(0, log_bytes - self._log_bytes)
+        self._log_bytes = log_bytes
+        if log_bytes < self._checkpoint_at:
+            return
+        self._checkpoint_at = log_bytes + _CHECKPOINT_BYTES  # where this one does not succeed
+        copied = checkpoint_bytes(self._path)
+        try:
+            with self._translated():
+                (busy, _, _) = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except SpoolError as error:
+            _logger.error("%s", error)  # noqa: TRY400 - the text says all there is
+            return
+        if not busy:
+            self._bytes_written += copied
+            self._log_bytes = size_bytes(log_of(self._path))
+            self._checkpoint_at = _CHECKPOINT_BYTES
 
 
-def _ledgers(database: sqlite3.Connection) -> list[EpochLedger]:
-    """Every epoch with something left, in the order of opening."""
-    ledgers = {
-        number: EpochLedger(id=number, epoch=int.from_bytes(epoch, "big"), accepted_hi=accepted_hi)
-        for number, epoch, accepted_hi in database.execute("SELECT id, epoch, accepted_hi FROM epoch ORDER BY id")
-    }
-    for number, epoch_id, first, last, oldest_ms, final, body_bytes in database.execute(
-        "SELECT id, epoch_id, first, last, oldest_ms, final, length(body) FROM chunk ORDER BY id"
-    ):
-        ledgers[epoch_id].chunks[number] = Chunk(
-            id=number,
-            first=first,
-            last=last,
-            oldest_ms=oldest_ms,
-            size_bytes=body_bytes + _ROW_BYTES,
-            final=RangeSet() if final is None else RangeSet(tuple((a, b) for a, b in cbor2.loads(final))),
+def _opened(path: Path) -> tuple[sqlite3.Connection, Contents]:
+    """The database and its contents, sound; where they are not, a new one with what could be saved."""
+    try:
+        return _sound(path)
+    except DamagedError as damage:
+        aside = set_aside(path)
+        salvaged = _salvaged(path, aside)
+        _logger.error(  # noqa: TRY400 - the text says all there is
+            "spool %s is damaged (%s) and was set aside as %s; %d records were saved from it, %d are declared lost",
+            path,
+            damage,
+            aside,
+            salvaged.saved,
+            salvaged.lost,
         )
-    for number, epoch_id, first, last, reason in database.execute("SELECT id, epoch_id, first, last, reason FROM loss"):
-        ledgers[epoch_id].losses[number] = Loss(first=first, last=last, reason=LossReason(reason))
-    return list(ledgers.values())
+    try:
+        return _sound(path)
+    except DamagedError as damage:
+        raise SpoolBrokenError(f"spool {path}: {damage} in a new file: the disk failed; replace the card") from damage
+
+
+def _sound(path: Path) -> tuple[sqlite3.Connection, Contents]:
+    database = opened(path)
+    try:
+        return database, read_contents(database)
+    except sqlite3.Error as error:
+        database.close()
+        if is_damage(error):
+            raise DamagedError(str(error)) from error
+        raise refused(path, error) from error
+    except BaseException:
+        database.close()
+        raise
+
+
+def _salvaged(path: Path, aside: Path) -> Salvaged:
+    try:
+        with closing(opened(path)) as database:
+            return salvage(aside, database)
+    except sqlite3.Error as error:
+        raise refused(path, error) from error
+
+
+def _fresh_epoch(path: Path, contents: Contents, random_u64: Callable[[], int]) -> int:
+    for _ in range(_MAX_DRAWS):
+        epoch = random_u64()
+        if contents.ledger_of(epoch) is None:
+            return epoch
+    raise SpoolError(f"spool {path}: the source of randomness repeats itself; see whether /dev/urandom works")

@@ -1,184 +1,201 @@
 """What every spool promises (`edge/spool/base.py`, I1 to I4), run on each implementation."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from edge.spool.base import Reading, Spool
+from edge.spool.base import Reading, Spool, UnsendableError
 from edge.spool.memory import MemorySpool
 from edge.spool.sqlite import SqliteSpool
-from tests.support.readings import reading, readings
-from wire.identifiers import GatewayId
+from tests.support.readings import START_MS, reading, readings, stream, wide_readings
+from tests.support.spools import GATEWAY, held
 from wire.ranges import RangeSet
+from wire.records import Batch, LossReason, PointLayout, Stream, Value
 
-GATEWAY = GatewayId("gw-1")
-OpenSpool = Callable[[], Spool]
+# Both bounds hold about fifty of the wide readings.
+SMALL_BYTES = 64 * 1024
+SMALL_RECORDS = 50
+
+
+def random_u64() -> int:
+    return random.getrandbits(64)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-def open_spool(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenSpool]:
-    chance = random.Random(7)
-    opened: list[Spool] = []
-
-    def make() -> Spool:
-        for spool in opened:
-            spool.close()
-        opened.clear()
-        if request.param == "memory":
-            spool: Spool = MemorySpool(gateway=GATEWAY, random_u64=lambda: chance.getrandbits(64))
-        else:
-            spool = SqliteSpool.open(
-                tmp_path / "spool.sqlite", gateway=GATEWAY, max_bytes=10**8, random_u64=lambda: chance.getrandbits(64)
-            )
-        opened.append(spool)
-        return spool
-
-    yield make
-    for spool in opened:
-        spool.close()
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
-def sent(spool: Spool, **options: object) -> list[int]:
-    batch = spool.unsent(skip={}, limit=1000, newest_first=False) if not options else spool.unsent(**options)  # type: ignore[arg-type]  # the options are the method's own
-    return [] if batch is None else [record.seq for record in batch.records]
+@pytest.fixture
+def spool(kind: str, tmp_path: Path) -> Iterator[Spool]:
+    made: Spool = MemorySpool(gateway=GATEWAY, random_u64=random_u64)
+    if kind == "sqlite":
+        made = SqliteSpool.open(tmp_path / "spool.sqlite", gateway=GATEWAY, max_bytes=10**8, random_u64=random_u64)
+    yield made
+    made.close()
 
 
-def test_seqs_count_up_without_gaps(open_spool: OpenSpool) -> None:
-    spool = open_spool()
+@pytest.fixture
+def small_spool(kind: str, tmp_path: Path) -> Iterator[Spool]:
+    made: Spool = MemorySpool(gateway=GATEWAY, random_u64=random_u64, max_records=SMALL_RECORDS)
+    if kind == "sqlite":
+        made = SqliteSpool.open(
+            tmp_path / "spool.sqlite", gateway=GATEWAY, max_bytes=SMALL_BYTES, random_u64=random_u64
+        )
+    yield made
+    made.close()
+
+
+def batch_of(
+    spool: Spool, *, skip: Mapping[int, RangeSet] | None = None, limit: int = 1000, newest_first: bool = False
+) -> Batch:
+    batch = spool.unsent(skip=skip or {}, limit=limit, newest_first=newest_first)
+    assert batch is not None
+    return batch
+
+
+def seqs(batch: Batch) -> list[int]:
+    return [record.seq for record in batch.records]
+
+
+def test_seqs_count_up_without_gaps(spool: Spool) -> None:
     assert spool.accept(readings(3)) == (1, 3)
     assert spool.accept(readings(1)) == (4, 4)
-    assert sent(spool) == [1, 2, 3, 4]
+    assert seqs(batch_of(spool)) == [1, 2, 3, 4]
 
 
-def test_what_is_sent_is_what_was_accepted(open_spool: OpenSpool) -> None:
-    spool = open_spool()
+def test_accepting_nothing_changes_nothing(spool: Spool) -> None:
+    assert spool.accept([]) == (1, 0)
+    assert spool.state().accepted_total == 0
+
+
+def test_an_empty_spool_has_nothing_to_send(spool: Spool) -> None:
+    assert spool.unsent(skip={}, limit=10, newest_first=False) is None
+    assert spool.unsent(skip={}, limit=10, newest_first=True) is None
+
+
+def test_what_is_sent_is_what_was_accepted(spool: Spool) -> None:
     given = [reading(device="a", value=1.5), reading(device="b", value=None), reading(device="a", value=-7.25)]
     spool.accept(given)
-    batch = spool.unsent(skip={}, limit=10, newest_first=False)
-    assert batch is not None
-    assert [Reading(stream=r.stream, time_ms=r.time_ms, values=r.values) for r in batch.records] == given
+    assert list(held(spool).readings.values()) == given
+    assert batch_of(spool).gateway == GATEWAY
 
 
-def test_the_live_lane_has_the_newest_and_the_backlog_the_oldest(open_spool: OpenSpool) -> None:
-    spool = open_spool()
+def test_the_live_lane_has_the_newest_and_the_backlog_the_oldest(spool: Spool) -> None:
     for _ in range(5):
         spool.accept(readings(4))
-    assert sent(spool, skip={}, limit=6, newest_first=True) == list(range(15, 21))
-    assert sent(spool, skip={}, limit=6, newest_first=False) == list(range(1, 7))
+    assert seqs(batch_of(spool, limit=6, newest_first=True)) == list(range(15, 21))
+    assert seqs(batch_of(spool, limit=6)) == list(range(1, 7))
 
 
-def test_records_in_flight_are_skipped(open_spool: OpenSpool) -> None:
-    spool = open_spool()
+def test_no_batch_is_larger_than_the_wire_allows(spool: Spool) -> None:
+    spool.accept(readings(2500))
+    assert len(batch_of(spool, limit=5000).records) == 1000
+
+
+def test_records_in_flight_are_skipped(spool: Spool) -> None:
     spool.accept(readings(10))
     skip = {spool.state().epoch: RangeSet.of([(1, 3), (6, 7)])}
-    assert sent(spool, skip=skip, limit=100, newest_first=False) == [4, 5, 8, 9, 10]
+    assert seqs(batch_of(spool, skip=skip)) == [4, 5, 8, 9, 10]
 
 
-def test_only_what_is_final_is_forgotten(open_spool: OpenSpool) -> None:
-    spool = open_spool()
+def test_only_what_is_final_is_forgotten(spool: Spool) -> None:
     spool.accept(readings(5))
     spool.accept(readings(5))
     epoch = spool.state().epoch
     assert spool.finish(epoch, RangeSet.of([(2, 3), (6, 10)])) == 7
-    assert sent(spool) == [1, 4, 5]
+    assert seqs(batch_of(spool)) == [1, 4, 5]
     assert spool.finish(epoch, RangeSet.of([(1, 10)])) == 3
-    assert sent(spool) == []
+    assert spool.unsent(skip={}, limit=10, newest_first=False) is None
 
 
-def test_foreign_commits_change_nothing(open_spool: OpenSpool) -> None:
-    spool = open_spool()
+def test_a_commit_counts_once(spool: Spool) -> None:
+    spool.accept(readings(5))
+    epoch = spool.state().epoch
+    assert spool.finish(epoch, RangeSet.of([(1, 4)])) == 4
+    assert spool.finish(epoch, RangeSet.of([(1, 4)])) == 0
+
+
+def test_foreign_commits_change_nothing(spool: Spool) -> None:
     spool.accept(readings(2))
     assert spool.finish(spool.state().epoch ^ 1, RangeSet.of([(1, 2)])) == 0
     assert spool.finish(spool.state().epoch, RangeSet.of([(50, 60)])) == 0
-    assert sent(spool) == [1, 2]
+    spool.accept(readings(60))
+    assert seqs(batch_of(spool)) == list(range(1, 63))
 
 
-def test_what_is_accepted_is_final_or_in_flight(open_spool: OpenSpool) -> None:
-    spool = open_spool()
+def test_i4_what_is_accepted_is_final_or_in_flight(spool: Spool) -> None:
     spool.accept(readings(8))
     spool.finish(spool.state().epoch, RangeSet.of([(1, 5)]))
     state = spool.state()
     assert (state.accepted_total, state.final_total, state.in_flight) == (8, 5, 3)
+    assert [(one.epoch, one.accepted_hi) for one in state.epochs] == [(state.epoch, 8)]
 
 
-class SpoolModel(RuleBasedStateMachine):
-    """A SQLite spool against a dictionary, with restarts in between."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder = Path(self._temporary())
-        self.chance = random.Random(3)
-        self.pending: dict[tuple[int, int], Reading] = {}
-        self.accepted = 0
-        self.epochs: set[int] = set()
-        self.open()
-
-    @staticmethod
-    def _temporary() -> str:
-        import tempfile  # noqa: PLC0415 - hypothesis gives state machines no tmp_path
-
-        return tempfile.mkdtemp(prefix="spool-")
-
-    def open(self) -> None:
-        self.spool = SqliteSpool.open(
-            self.folder / "spool.sqlite",
-            gateway=GATEWAY,
-            max_bytes=10**8,
-            random_u64=lambda: self.chance.getrandbits(64),
-        )
-        epoch = self.spool.state().epoch
-        assert epoch not in self.epochs, "I2: an epoch was used twice"
-        self.epochs.add(epoch)
-
-    @rule(count=st.integers(1, 20), value=st.floats(-1e6, 1e6))
-    def accept(self, count: int, value: float) -> None:
-        given = [reading(device=f"d{n % 3}", value=value, time_ms=1_700_000_000_000 + n) for n in range(count)]
-        first, last = self.spool.accept(given)
-        assert last - first + 1 == count
-        epoch = self.spool.state().epoch
-        self.pending.update({(epoch, seq): one for seq, one in enumerate(given, first)})
-        self.accepted += count
-
-    @precondition(lambda self: self.pending)
-    @rule(data=st.data())
-    def finish(self, data: st.DataObject) -> None:
-        epoch, seq = data.draw(st.sampled_from(sorted(self.pending)))
-        final = RangeSet(((max(1, seq - data.draw(st.integers(0, 5))), seq + data.draw(st.integers(0, 5))),))
-        gone = [key for key in self.pending if key[0] == epoch and key[1] in final]
-        assert self.spool.finish(epoch, final) == len(gone)
-        for key in gone:
-            del self.pending[key]
-
-    @rule()
-    def restart(self) -> None:
-        self.spool.close()
-        self.open()
-
-    @invariant()
-    def holds_exactly_what_is_pending(self) -> None:
-        held: dict[tuple[int, int], Reading] = {}
-        skip: dict[int, RangeSet] = {}
-        while (batch := self.spool.unsent(skip=skip, limit=50, newest_first=False)) is not None:
-            for record in batch.records:
-                held[batch.epoch, record.seq] = Reading(
-                    stream=record.stream, time_ms=record.time_ms, values=record.values
-                )
-            seqs = RangeSet.of_numbers(record.seq for record in batch.records)
-            skip[batch.epoch] = skip.get(batch.epoch, RangeSet()) | seqs
-        assert held == self.pending
-        state = self.spool.state()
-        assert state.accepted_total == self.accepted
-        assert state.final_total + state.in_flight == self.accepted
-        assert state.in_flight == len(self.pending)
-
-    def teardown(self) -> None:
-        self.spool.close()
+def test_the_time_of_what_waits_longest_is_known(spool: Spool) -> None:
+    assert spool.state().oldest_uncommitted_ms is None
+    spool.accept([reading(time_ms=START_MS)])
+    spool.accept([reading(time_ms=START_MS + 5000)])
+    assert spool.state().oldest_uncommitted_ms == START_MS
+    spool.finish(spool.state().epoch, RangeSet.of([(1, 1)]))
+    assert spool.state().oldest_uncommitted_ms == START_MS + 5000
 
 
-TestSpoolModel = SpoolModel.TestCase
-TestSpoolModel.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+def test_i3_a_full_spool_gives_up_the_oldest_and_leaves_tombstones(small_spool: Spool) -> None:
+    spool = small_spool
+    for n in range(30):
+        spool.accept(wide_readings(10, seed=n))
+    state = spool.state()
+    lost = state.lost_total[LossReason.FULL]
+    assert 200 < lost < 290
+    assert (state.accepted_total, state.in_flight) == (300, 300), "a loss is in flight until the hub knows of it"
+    found = held(spool)
+    assert found.lost_seqs(state.epoch) == set(range(1, lost + 1))
+    assert set(found.lost.values()) == {LossReason.FULL}
+    assert found.seqs(state.epoch) == set(range(lost + 1, 301))
+
+
+def test_many_losses_are_few_tombstones(small_spool: Spool) -> None:
+    for n in range(40):
+        small_spool.accept(wide_readings(10, seed=n))
+    assert len(batch_of(small_spool).losses) == 1
+
+
+def test_a_tombstone_is_forgotten_as_far_as_it_is_committed(small_spool: Spool) -> None:
+    spool = small_spool
+    for n in range(30):
+        spool.accept(wide_readings(10, seed=n))
+    epoch, lost = spool.state().epoch, spool.state().lost_total[LossReason.FULL]
+    assert spool.finish(epoch, RangeSet.of([(1, 100)])) == 100
+    assert held(spool).lost_seqs(epoch) == set(range(101, lost + 1))
+    assert spool.finish(epoch, RangeSet.of([(101, 300)])) == 200
+    state = spool.state()
+    assert (state.in_flight, state.lost_total) == (0, {LossReason.FULL: lost}), "what was lost stays counted"
+
+
+def test_what_was_just_accepted_is_kept_however_small_the_spool(small_spool: Spool) -> None:
+    first, last = small_spool.accept(wide_readings(200))
+    assert held(small_spool).seqs(small_spool.state().epoch) == set(range(first, last + 1))
+
+
+def test_a_reading_no_payload_can_hold_is_refused_with_its_device(spool: Spool) -> None:
+    points = tuple(PointLayout(key=f"t{n}", quantity="temperature", unit="degC") for n in range(513))
+    too_wide = Stream(
+        site=stream().site,
+        device=stream(device="monster").device,
+        group="climate",
+        measurement="weather",
+        mode=stream().mode,
+        points=points,
+    )
+    monster = Reading(stream=too_wide, time_ms=START_MS, values=tuple(Value(1.0) for _ in points))
+    with pytest.raises(UnsendableError, match="monster"):
+        spool.accept([reading(), monster])
+    assert spool.accept(readings(1)) == (1, 1)
+
+
+def test_a_reading_that_is_no_record_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="2 values for 1 points"):
+        Reading(stream=stream(), time_ms=START_MS, values=(Value(1.0), Value(2.0)))

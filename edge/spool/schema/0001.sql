@@ -1,31 +1,24 @@
--- One row for what must be remembered about the spool itself.
-CREATE TABLE total (
-    name  TEXT PRIMARY KEY,   -- accepted_closed: records of epochs whose row is gone; lost_<reason>
-    value INTEGER NOT NULL
-) WITHOUT ROWID;
+-- Who wrote this file: the letters "Senx", so that no other program's database is taken for a spool.
+PRAGMA application_id = 0x53656e78;
 
-CREATE TABLE epoch (
-    id          INTEGER PRIMARY KEY,   -- order of opening
-    epoch       BLOB NOT NULL UNIQUE,  -- 64 random bits, big-endian
-    accepted_hi INTEGER NOT NULL       -- seqs 1..accepted_hi were accepted
+-- One row (id 1): what is remembered of epochs that are wholly final. CBOR and its CRC-32: `Totals` in ledger.py.
+CREATE TABLE total (
+    id   INTEGER PRIMARY KEY,
+    body BLOB NOT NULL
 );
 
--- The records of one commit to disk, as the bytes of a wire batch: compressed, and checked by its own CRC.
+-- One row for each opening with something left: what of it is accepted, final and given up. CBOR and its CRC-32:
+-- `EpochLedger` in ledger.py.
+CREATE TABLE epoch (
+    id   INTEGER PRIMARY KEY,    -- counts the openings
+    body BLOB NOT NULL
+);
+
+-- The records first..last of an epoch, made durable together. The key says where they stand, so that they lie in the
+-- file in the order they came and need no index: it is the epoch's id times 2 to the 40th, plus first.
 CREATE TABLE chunk (
-    id        INTEGER PRIMARY KEY,
-    epoch_id  INTEGER NOT NULL REFERENCES epoch (id),
-    first     INTEGER NOT NULL,
+    place     INTEGER PRIMARY KEY,
     last      INTEGER NOT NULL,
     oldest_ms INTEGER NOT NULL,
-    final     BLOB,                    -- CBOR [[first, last], ...]: what of it the hub has committed
-    body      BLOB NOT NULL
-);
-
--- Tombstones the hub has not yet committed.
-CREATE TABLE loss (
-    id       INTEGER PRIMARY KEY,
-    epoch_id INTEGER NOT NULL REFERENCES epoch (id),
-    first    INTEGER NOT NULL,
-    last     INTEGER NOT NULL,
-    reason   TEXT NOT NULL
+    body      BLOB NOT NULL      -- the bytes of a wire batch: compressed, self-describing, checked by their own CRC-32
 );

@@ -1,0 +1,236 @@
+"""The poller in virtual time, on a bus that answers as told: periods, silence, refused registers."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+
+from device_profiles.modbus import ExceptionCode, ReadRequest, Table
+from device_profiles.modbus_model import ModbusDevice, ModbusGroup, ModbusPoint
+from device_profiles.numbers import NumberType
+from edge.drivers.base import Answer, DriverError, DriverFault
+from edge.health import DeviceHealth
+from edge.poller import DevicePoller
+from edge.spool.base import Reading
+from tests.support.manual_clock import ManualClock
+from wire.identifiers import DeviceId, SiteId
+from wire.records import Mode, PointLayout, Quality, Stream
+
+ANSWER_S = 0.03
+TIMEOUT_S = 1.0
+
+
+class Bus:
+    """One line: requests take turns; `faults` by unit, `missing` addresses are refused."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+        self.faults: dict[int, DriverError] = {}
+        self.missing: set[int] = set()
+        self.asked: list[tuple[float, int, ReadRequest]] = []
+        self.answer_s = ANSWER_S
+        self._lock = asyncio.Lock()
+
+    async def read(self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+        async with self._lock:
+            self.asked.append((self.clock.monotonic_s(), unit, request))
+            if unit in self.faults:
+                await self.clock.sleep(timeout_s)
+                raise self.faults[unit]
+            await self.clock.sleep(self.answer_s + turnaround_s)
+            if self.missing & set(range(request.address, request.address + request.count)):
+                raise DriverError(DriverFault.EXCEPTION, "refused", code=ExceptionCode.ILLEGAL_ADDRESS)
+            values = tuple(range(request.address, request.address + request.count))
+            return Answer(values=values, time_ms=self.clock.now_ms(), raw=b"")
+
+    async def close(self) -> None:
+        pass
+
+    def times_of(self, unit: int) -> list[float]:
+        return [at_s for at_s, one, _ in self.asked if one == unit]
+
+
+class Bench:
+    """A bus with devices 1..n, each with a group of four temperatures."""
+
+    def __init__(self, *, devices: int = 1, period_s: float = 1.0) -> None:
+        self.clock = ManualClock()
+        self.bus = Bus(self.clock)
+        self.readings: list[Reading] = []
+        self.health = [DeviceHealth(DeviceId(f"d{unit}"), "test/device", "bus") for unit in range(1, devices + 1)]
+        self.pollers = [self._poller(unit, period_s) for unit in range(1, devices + 1)]
+
+    def _poller(self, unit: int, period_s: float) -> DevicePoller:
+        points = tuple(
+            ModbusPoint(key=f"t{n}", quantity="temperature", table=Table.INPUT, address=n, type=NumberType.U16)
+            for n in range(1, 5)
+        )
+        group = ModbusGroup(name="climate", measurement="weather", every_s=period_s, points=points)
+        device = ModbusDevice(timeout_ms=int(TIMEOUT_S * 1000), turnaround_ms=0, groups=(group,))
+        layout = tuple(PointLayout(key=point.key, quantity=point.quantity, unit="degC") for point in points)
+        stream = Stream(
+            site=SiteId("hall"),
+            device=DeviceId(f"d{unit}"),
+            group="climate",
+            measurement="weather",
+            mode=Mode.LIVE,
+            points=layout,
+        )
+        return DevicePoller(
+            device=device,
+            unit=unit,
+            streams={"climate": stream},
+            periods_s={"climate": period_s},
+            bus=self.bus,
+            baud=9600,
+            clock=self.clock,
+            health=self.health[unit - 1],
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as tasks:
+            all_tasks = [tasks.create_task(poller.run(self.readings.append)) for poller in self.pollers]
+            yield
+            for task in all_tasks:
+                task.cancel()
+
+    def readings_of(self, device: str) -> list[Reading]:
+        return [reading for reading in self.readings if reading.stream.device == device]
+
+
+def qualities(reading: Reading) -> Mapping[str, Quality]:
+    return {point.key: value.quality for point, value in zip(reading.stream.points, reading.values, strict=True)}
+
+
+def silent() -> DriverError:
+    return DriverError(DriverFault.TIMEOUT, "no answer")
+
+
+async def test_the_period_does_not_drift_over_an_hour() -> None:
+    bench = Bench()
+    async with bench.running():
+        await bench.clock.advance(3600.5)
+    times = bench.bus.times_of(1)
+    assert len(times) == 3601
+    assert max(abs(at_s - n) for n, at_s in enumerate(times)) < 1e-6
+    assert bench.health[0].late == 0
+
+
+async def test_a_record_s_time_is_the_end_of_its_answer() -> None:
+    bench = Bench()
+    started_ms = bench.clock.now_ms()
+    async with bench.running():
+        await bench.clock.advance(0.5)
+    assert [reading.time_ms - started_ms for reading in bench.readings] == [30]
+    assert [value.number for value in bench.readings[0].values] == [1, 2, 3, 4]
+
+
+async def test_slots_that_were_missed_are_counted_and_not_made_up_for() -> None:
+    bench = Bench()
+    bench.bus.answer_s = 2.5
+    async with bench.running():
+        await bench.clock.advance(30)
+    assert [round(at_s) for at_s in bench.bus.times_of(1)] == list(range(0, 31, 3))
+    assert bench.health[0].late == 20
+
+
+async def test_a_dead_device_is_probed_ever_more_rarely_up_to_a_minute() -> None:
+    bench = Bench()
+    bench.bus.faults[1] = silent()
+    async with bench.running():
+        await bench.clock.advance(600)
+    probes = bench.bus.times_of(1)[2:]
+    gaps = [round(later - earlier) for earlier, later in zip(probes, probes[1:], strict=False)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] == 61  # a minute from the end of one probe, which itself took its timeout
+    assert len(bench.readings) == len(probes) + 1
+    assert all(set(qualities(reading).values()) == {Quality.TIMEOUT} for reading in bench.readings)
+
+
+async def test_a_dead_device_costs_the_others_at_most_a_twentieth_of_the_bus() -> None:
+    bench = Bench(devices=2)
+    async with bench.running():
+        await bench.clock.advance(100)
+        bench.bus.faults[2] = silent()
+        await bench.clock.advance(1000)
+    taken_s = len([at_s for at_s in bench.bus.times_of(2) if at_s > 100.5]) * TIMEOUT_S
+    assert taken_s <= 0.05 * 1000
+    healthy = [at_s for at_s in bench.bus.times_of(1) if at_s > 100]
+    assert len(healthy) >= 0.95 * 1000
+    assert all(set(qualities(reading).values()) == {Quality.GOOD} for reading in bench.readings_of("d1"))
+
+
+async def test_a_device_that_answers_again_has_its_period_again() -> None:
+    bench = Bench()
+    async with bench.running():
+        bench.bus.faults[1] = silent()
+        await bench.clock.advance(200)
+        assert bench.health[0].is_silent
+        bench.bus.faults.clear()
+        await bench.clock.advance(65)
+        assert not bench.health[0].is_silent
+        count = len(bench.readings)
+        await bench.clock.advance(10)
+    assert len(bench.readings) - count == 10
+
+
+async def test_a_line_that_was_away_is_tried_again_within_seconds() -> None:
+    bench = Bench()
+    async with bench.running():
+        bench.bus.faults[1] = DriverError(DriverFault.GONE, "unplugged")
+        await bench.clock.advance(200)
+        bench.bus.faults.clear()
+        await bench.clock.advance(7)
+        assert not bench.health[0].is_silent
+
+
+async def test_one_lost_answer_costs_no_record() -> None:
+    bench = Bench()
+    async with bench.running():
+        await bench.clock.advance(2.5)
+        bench.bus.faults[1] = DriverError(DriverFault.GARBLED, "crc")
+        await bench.clock.advance(1.0)
+        bench.bus.faults.clear()
+        await bench.clock.advance(2.0)
+    assert all(set(qualities(reading).values()) == {Quality.GOOD} for reading in bench.readings)
+    assert bench.health[0].errors == {"garbled": 1}
+
+
+async def test_a_register_the_device_lacks_costs_its_own_point_only_and_is_not_asked_again() -> None:
+    bench = Bench()
+    bench.bus.missing = {3}
+    async with bench.running():
+        await bench.clock.advance(0.9)
+        asked = len(bench.bus.asked)
+        await bench.clock.advance(5)
+    for reading in bench.readings:
+        assert qualities(reading) == {
+            "t1": Quality.GOOD,
+            "t2": Quality.GOOD,
+            "t3": Quality.EXCEPTION,
+            "t4": Quality.GOOD,
+        }
+    later = [request for _, _, request in bench.bus.asked[asked:]]
+    assert later
+    assert not any(request.address <= 3 < request.address + request.count for request in later)
+
+
+async def test_a_device_that_refuses_everything_for_a_while_is_asked_for_everything_again() -> None:
+    bench = Bench()
+    bench.bus.missing = {1, 2, 3, 4}
+    async with bench.running():
+        await bench.clock.advance(3)
+        bench.bus.missing = set()
+        await bench.clock.advance(3)
+    assert set(qualities(bench.readings[0]).values()) == {Quality.EXCEPTION}
+    assert set(qualities(bench.readings[-1]).values()) == {Quality.GOOD}
+
+
+async def test_a_person_may_read_beside_the_poller() -> None:
+    bench = Bench()
+    reading = asyncio.ensure_future(bench.pollers[0].read())  # noqa: TID251 - awaited below
+    await bench.clock.advance(1)
+    (one,) = await reading
+    assert [value.number for value in one.values] == [1, 2, 3, 4]
+    assert one.error is None
