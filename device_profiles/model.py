@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from annotated_types import Interval
-from wire.quantities import quantity
 
 from device_profiles.modbus_model import ModbusDevice, ModbusGroup
 from device_profiles.point_model import STRICT, DeviceFacts, Line, Meaning, Source
 from device_profiles.serial_model import SerialDevice, SerialGroup
+from wire.quantities import quantity
 from wire.records import PointLayout, RecordKind
 
 

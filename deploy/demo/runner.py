@@ -135,10 +135,15 @@ class Demo:
         return await self._children.start(name, "edge", "run", str(path))
 
     def _say_what_runs(self, told: Told) -> None:
-        print(f"Sen demonstration: a hub, {len(told['gateways'])} gateways, {len(told['devices'])} devices on this machine")
+        parts = f"a hub, {len(told['gateways'])} gateways, {len(told['devices'])} devices"
+        print(f"Sen demonstration: {parts}, all on this machine")
         for device in told["devices"]:
             bus = device["bus"]
             print(f"  {device['device']:11} {device['profile']:27} on {bus['bus']} ({bus['kind']}): {device['fed_by']}")
+        if told["source"] == "recorded":
+            print(
+                f"recordings run {told['speed']:g} times as fast as recorded, hours of air {told['air_speed']:g} times"
+            )
         print("every record of it says `simulated`, recorded ones too")
         print(f"folder: {self._folder}")
         print(f"page:   http://{_HOST}:{self._http_port}")

@@ -15,6 +15,14 @@ from hub.series.base import Aggregate
 from wire.quantities import QUANTITIES, QuantityKind
 from wire.records import Mode
 
+_ORDER: Final = (
+    QuantityKind.GAUGE,
+    QuantityKind.ANGLE,
+    QuantityKind.TALLY,
+    QuantityKind.COUNTER,
+    QuantityKind.STATE,
+)
+
 MOST_VALUES: Final = 400
 _NOT_REAL: Final = frozenset({Mode.SIMULATED, Mode.EXERCISE})
 
@@ -210,7 +218,10 @@ def _gateway(view: GatewayView, t: Texts) -> GatewayCard:
 
 def _devices(latest: Iterable[LatestView], sites: Sequence[SiteView], t: Texts) -> tuple[DeviceCard, ...]:
     names = {site.site: site.name or site.site for site in sites}
-    ordered = sorted(latest, key=lambda item: (item.series.site, item.series.gateway, item.series.device))
+    ordered = sorted(
+        latest,
+        key=lambda item: (item.series.site, item.series.gateway, item.series.device, _rank(item.series.quantity)),
+    )
     grouped = groupby(ordered, key=lambda item: (item.series.site, item.series.gateway, item.series.device))
     return tuple(
         DeviceCard(
@@ -240,6 +251,12 @@ def _row(view: LatestView, t: Texts) -> ValueRow:
         query=urlencode({part: str(getattr(series, part)) for part in parts}),
         aggregate=_aggregate(series.quantity).value,
     )
+
+
+def _rank(name: str) -> int:
+    """Measurements come before counters, and counters before states, which are many and seldom change."""
+    quantity = QUANTITIES.get(name)
+    return len(_ORDER) if quantity is None else _ORDER.index(quantity.kind)
 
 
 def _aggregate(name: str) -> Aggregate:

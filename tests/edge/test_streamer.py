@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from device_profiles.encode_serial import encode_frame
 from device_profiles.library import load_profile
 from device_profiles.model import DeviceProfile
+from device_profiles.simulate import SerialResponder
 from edge.clock import Clock, SystemClock
 from edge.drivers.base import ByteStream, DriverError, DriverFault
 from edge.drivers.line import ByteLine, SerialPort
@@ -22,9 +24,8 @@ from wire.identifiers import DeviceId, SiteId
 from wire.records import Mode, Quality, Stream
 
 
-
 def streamer_of(
-    profile: DeviceProfile, line: ByteStream, clock: Clock, *, period_s: float
+    profile: DeviceProfile, line: ByteStream, clock: Clock, *, period_s: float, address: int | None = None
 ) -> tuple[DeviceStreamer, DeviceHealth]:
     assert profile.serial is not None
     health = DeviceHealth(DeviceId("d1"), profile.profile, "bus")
@@ -42,8 +43,19 @@ def streamer_of(
     }
     periods = {group.name: period_s for group in profile.groups}
     return DeviceStreamer(
-        device=profile.serial, address=None, streams=streams, periods_s=periods, line=line, clock=clock, health=health
+        device=profile.serial,
+        address=address,
+        streams=streams,
+        periods_s=periods,
+        line=line,
+        clock=clock,
+        health=health,
     ), health
+
+
+# The manufacturer's own example (protocol V1.3), and a frame recorded from a sensor.
+PRINTED = bytes.fromhex("AA C0 D4 04 3A 0A A1 60 1D AB")
+RECORDED = bytes.fromhex("AA C0 06 00 06 00 58 D9 3D AB")
 
 
 def particles(pm2_5: float, pm10: float) -> bytes:
@@ -108,7 +120,7 @@ async def test_frames_on_a_real_line_become_records_whatever_noise_is_between(tm
     line = ByteLine(SerialPort(str(device.path), profile.line), SystemClock())
     streamer, health = streamer_of(profile, line, SystemClock(), period_s=0)
     readings: list[Reading] = []
-    first, second = particles(12.3, 45.6), particles(12.4, 45.7)
+    first, second = PRINTED, RECORDED
     async with running(streamer, readings.append):
         await SystemClock().sleep(0.2)
         device.send(b"\x00\x11" + first[:4])
@@ -117,7 +129,7 @@ async def test_frames_on_a_real_line_become_records_whatever_noise_is_between(tm
         await until(lambda: len(readings) == 2)
     line.close()
     device.unplug()
-    assert [[value.number for value in reading.values] for reading in readings] == [[12.3, 45.6], [12.4, 45.7]]
+    assert [[value.number for value in reading.values] for reading in readings] == [[123.6, 261.8], [0.6, 0.6]]
     assert sum(count for kind, count in health.errors.items() if kind.startswith("bad frame")) == 1
 
 
@@ -144,6 +156,31 @@ async def test_a_stream_goes_on_after_its_port_was_unplugged(tmp_path: Path) -> 
     assert [value.number for value in readings[-1].values] == [3.0, 4.0]
 
 
+async def test_a_queue_of_events_is_emptied_by_asking_again(tmp_path: Path) -> None:
+    profile = load_profile("wavetronix/ss125")
+    assert profile.serial is not None
+    responder = SerialResponder(profile, 2)
+    lanes = [1.0, 2.0, 3.0]
+
+    def answer(request: bytes) -> list[tuple[float, bytes]]:
+        values = {point.key: 1.0 for point in profile.groups[0].layout}
+        return [
+            (0.0, responder.reply(asked, values | {"lane": lanes.pop(0)} if lanes else None))
+            for asked in responder.feed(request)
+        ]
+
+    device = PtyLine(tmp_path / "port", answer, request_bytes=15)
+    line = ByteLine(SerialPort(str(device.path), profile.line), SystemClock())
+    streamer, health = streamer_of(profile, line, SystemClock(), period_s=0.2, address=2)
+    readings: list[Reading] = []
+    async with running(streamer, readings.append):
+        await until(lambda: len(device.requests) >= 5)
+    line.close()
+    device.unplug()
+    assert [reading.values[0].number for reading in readings] == [1.0, 2.0, 3.0]
+    assert not health.errors
+
+
 async def test_of_a_fast_stream_one_sample_a_period_is_kept_the_newest() -> None:
     clock = ManualClock()
     line = QuietLine(clock)
@@ -155,7 +192,7 @@ async def test_of_a_fast_stream_one_sample_a_period_is_kept_the_newest() -> None
             await clock.advance(1.0)
     assert 6 <= len(readings) <= 7
     times = [reading.time_ms for reading in readings]
-    assert all(later - earlier == 10_000 for earlier, later in zip(times[1:], times[2:], strict=False))
+    assert all(later - earlier == 10_000 for earlier, later in pairwise(times[1:]))
 
 
 async def test_silence_is_recorded_at_growing_intervals_up_to_a_minute() -> None:
@@ -167,7 +204,7 @@ async def test_silence_is_recorded_at_growing_intervals_up_to_a_minute() -> None
         line.given = particles(1.0, 2.0)
         await clock.advance(400)
     silent = [reading for reading in readings if reading.values[0].number is None]
-    gaps = [(later.time_ms - one.time_ms) / 1000 for one, later in zip(silent, silent[1:], strict=False)]
+    gaps = [(later.time_ms - one.time_ms) / 1000 for one, later in pairwise(silent)]
     assert health.is_silent
     assert {value.quality for reading in silent for value in reading.values} == {Quality.TIMEOUT}
     assert gaps == sorted(gaps)

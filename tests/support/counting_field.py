@@ -16,6 +16,7 @@ from typing import Self
 
 from device_profiles.modbus import (
     ExceptionCode,
+    ReadRequest,
     Table,
     exception_pdu,
     parse_request_pdu,
@@ -47,6 +48,8 @@ class CountingUnit:
     def reply(self, pdu: bytes) -> bytes:
         """The reply to one request."""
         request = parse_request_pdu(pdu)
+        if not isinstance(request, ReadRequest):
+            return exception_pdu(pdu[0], ExceptionCode.ILLEGAL_FUNCTION)
         end = request.address + request.count
         if request.table is not Table.INPUT or request.address < FIRST_REGISTER or end > FIRST_REGISTER + 2 * COUNTERS:
             return exception_pdu(pdu[0], ExceptionCode.ILLEGAL_ADDRESS)

@@ -163,10 +163,11 @@ def check_values(rows: list[dict[str, Any]], *, answers: int) -> int:
     """Every good row holds exactly one answer of the device, each at most once; returns how many are good."""
     seen: set[int] = set()
     for row in rows:
-        values = [row.get(f"pulses_{k}") for k in range(COUNTERS)]
-        if values == [None] * COUNTERS:
+        found = [row.get(f"pulses_{k}") for k in range(COUNTERS)]
+        if found == [None] * COUNTERS:
             assert row["quality"] > 0
             continue
+        values = [number for number in found if number is not None]
         answer = int(values[0]) // COUNTERS
         assert tuple(int(value) for value in values) == counters_of(answer)
         assert row["mode"] == "simulated"
