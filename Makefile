@@ -45,7 +45,7 @@ check: $(STAMP)
 	$(BIN)/sen-profile lint
 
 bench: setup
-	@for program in $(BENCHES); do echo "== bench/$$program.py"; $(BIN)/python bench/$$program.py || exit 1; done
+	@for program in $(BENCHES); do echo "== bench/$$program.py"; $(BIN)/python -m bench.$$program || exit 1; done
 
 soak: setup
 	$(BIN)/pytest -m soak

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 from device_profiles.modbus import ReadRequest
 from device_profiles.modbus_model import ModbusGroup, ModbusPoint
-from device_profiles.numbers import decode_number
+from device_profiles.numbers import ByteOrder, NumberType, decode_number
 from device_profiles.plan import covers
-from device_profiles.point_model import value_of
+from device_profiles.point_model import ValueReader
 from wire.records import Quality, Value
 
 Answer = tuple[int, ...] | Quality
@@ -27,7 +27,7 @@ def decode_registers(group: ModbusGroup, answers: Mapping[ReadRequest, Answer]) 
     Returns:
         A value each; None with the failed request's quality, or with `timeout` where no request asked for it.
     """
-    return tuple(_value(point, answers) for point in group.points)
+    return RegisterDecoder(group).values(answers)
 
 
 def raw_number(point: ModbusPoint, words: tuple[int, ...]) -> int | float | None:
@@ -36,17 +36,44 @@ def raw_number(point: ModbusPoint, words: tuple[int, ...]) -> int | float | None
         return words[0] >> point.bit & (1 << point.bit_width) - 1
     if point.type is None:
         return words[0]
+    if point.type is NumberType.U16 and point.order is ByteOrder.BIG:
+        return words[0]  # most registers are just this
     return decode_number(struct.pack(f">{len(words)}H", *words), point.type, point.order)
 
 
-def _value(point: ModbusPoint, answers: Mapping[ReadRequest, Answer]) -> Value:
-    failed: list[Quality] = []
-    for request, answer in answers.items():
-        if not covers(request, point):
-            continue
-        if isinstance(answer, Quality):
-            failed.append(answer)
-            continue
-        start = point.address - request.address
-        return value_of(raw_number(point, answer[start : start + point.span]), point)
-    return Value(None, min(failed, default=Quality.TIMEOUT))
+class RegisterDecoder:
+    """The values of one group, read again and again: where each point lies in a request is worked out once."""
+
+    def __init__(self, group: ModbusGroup) -> None:
+        self._points = group.points
+        self._readers = [ValueReader(point) for point in group.points]
+        # Changed by `values` only: for each request seen, (index of the point, its first word, the one after its last).
+        self._slots: dict[ReadRequest, tuple[tuple[int, int, int], ...]] = {}
+
+    def values(self, answers: Mapping[ReadRequest, Answer]) -> tuple[Value, ...]:
+        """See `decode_registers`."""
+        found: list[Value | None] = [None] * len(self._points)
+        failed: list[Quality | None] = [None] * len(self._points)
+        for request, answer in answers.items():
+            for index, start, end in self._slots_of(request):
+                if isinstance(answer, Quality):
+                    known = failed[index]
+                    failed[index] = answer if known is None else min(known, answer)
+                elif found[index] is None:
+                    point = self._points[index]
+                    found[index] = self._readers[index].value(raw_number(point, answer[start:end]))
+        return tuple(
+            Value(None, Quality.TIMEOUT if why is None else why) if value is None else value
+            for value, why in zip(found, failed, strict=True)
+        )
+
+    def _slots_of(self, request: ReadRequest) -> tuple[tuple[int, int, int], ...]:
+        slots = self._slots.get(request)
+        if slots is None:
+            slots = tuple(
+                (index, point.address - request.address, point.address - request.address + point.span)
+                for index, point in enumerate(self._points)
+                if covers(request, point)
+            )
+            self._slots[request] = slots
+        return slots

@@ -5,6 +5,7 @@ I2. A number outside its plausible range is kept and marked, so that nobody has 
 I3. Scaling is decimal: raw 305 at scale 0.1 is 30.5, never 30.500000000000004.
 """
 
+import math
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -136,26 +137,40 @@ def is_unavailable(raw: float, meaning: Meaning) -> bool:
 
 
 def value_of(raw: float | None, meaning: Meaning) -> Value:
-    """The value that a raw number means.
+    """The value that a raw number means; see `ValueReader.value`."""
+    return ValueReader(meaning).value(raw)
 
-    Args:
-        raw: as decoded; None where the bytes name no number.
-        meaning: of the point.
 
-    Returns:
-        None with `sensor_fault` for no number and for sentinels; the number with `out_of_range` outside the plausible
-        range and for state codes that the profile does not name; else the good number.
-    """
-    if raw is None or is_unavailable(raw, meaning):
-        return Value(None, Quality.SENSOR_FAULT)
-    number = scaled(raw, meaning)
-    plausible = quantity(meaning.quantity)
-    minimum = plausible.minimum if meaning.minimum is None else meaning.minimum
-    maximum = plausible.maximum if meaning.maximum is None else meaning.maximum
-    too_low = minimum is not None and number < minimum
-    too_high = maximum is not None and number > maximum
-    unknown_state = bool(meaning.states) and raw not in meaning.states
-    return Value(number, Quality.OUT_OF_RANGE if too_low or too_high or unknown_state else Quality.GOOD)
+class ValueReader:
+    """What the raw numbers of one point mean; what does not change between them is looked up once."""
+
+    def __init__(self, meaning: Meaning) -> None:
+        plausible = quantity(meaning.quantity)
+        minimum = plausible.minimum if meaning.minimum is None else meaning.minimum
+        maximum = plausible.maximum if meaning.maximum is None else meaning.maximum
+        self._meaning = meaning
+        self._minimum = -math.inf if minimum is None else minimum
+        self._maximum = math.inf if maximum is None else maximum
+        self._can_be_unavailable = (
+            bool(meaning.unavailable) or meaning.unavailable_from is not None or meaning.unavailable_below is not None
+        )
+
+    def value(self, raw: float | None) -> Value:
+        """The value that a raw number means.
+
+        Args:
+            raw: as decoded; None where the bytes name no number.
+
+        Returns:
+            None with `sensor_fault` for no number and for sentinels; the number with `out_of_range` outside the
+            plausible range and for state codes that the profile does not name; else the good number.
+        """
+        meaning = self._meaning
+        if raw is None or (self._can_be_unavailable and is_unavailable(raw, meaning)):
+            return Value(None, Quality.SENSOR_FAULT)
+        number = scaled(raw, meaning)
+        is_plausible = self._minimum <= number <= self._maximum and (not meaning.states or raw in meaning.states)
+        return Value(number, Quality.GOOD if is_plausible else Quality.OUT_OF_RANGE)
 
 
 @lru_cache(maxsize=1024)

@@ -27,6 +27,9 @@ Told = dict[str, Any]
 _MODBUS_TCP_PORT: Final = 502
 _NETWORK_BAUD: Final = 1_000_000  # for planning on TCP, where a byte costs next to nothing and a request does not
 _LISTEN_ONCE_S: Final = 12.0
+_LAST_ROUND_S: Final = 3.0
+_LOOK_S: Final = 0.1
+_HANDFULS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,10 @@ class Acquisition:
         )
 
     async def run(self, submit: Callable[[Reading], None]) -> None:
-        """Read every device until cancelled; the polled ones start evenly spread over their period."""
+        """Read every device until cancelled; the polled ones start spread over their period, in a few handfuls.
+
+        Handfuls, because waking up costs a small computer more than a request does.
+        """
         polled = [one for one in self.devices.values() if isinstance(one, _Polled)]
         shortest_s = min(
             (period_s for device in self._checked.config.devices for period_s in self._periods_s(device).values()),
@@ -88,7 +94,7 @@ class Acquisition:
         )
         async with asyncio.TaskGroup() as tasks:
             for index, one in enumerate(polled):
-                offset_s = shortest_s * index / len(polled)
+                offset_s = shortest_s * (index * _HANDFULS // len(polled)) / _HANDFULS
                 name = f"poller {one.health.device}"
                 tasks.create_task(one.poller.run(submit, offset_s=offset_s), name=name)
             for two in self.devices.values():
@@ -102,23 +108,36 @@ class Acquisition:
             return await _read_polled(one)
         return self._told_streamed(one)
 
+    async def read_alone(self, device: str) -> Told:
+        """One device now, for a gateway whose agent does not run: a stream is listened to for a while."""
+        one = self.devices[device]
+        if isinstance(one, _Streamed):
+            await self._listen(one)
+        return await self.read(device)
+
     async def read_all(self) -> list[Told]:
-        """Every device once, for a gateway whose agent does not run: streams are listened to for a while."""
-        streamers = [one for one in self.devices.values() if isinstance(one, _Streamed)]
-        if streamers:
-            async with asyncio.TaskGroup() as tasks:
-                listening = [tasks.create_task(one.streamer.run(_forget)) for one in streamers]
-                deadline_s = self._clock.monotonic_s() + _LISTEN_ONCE_S
-                while self._clock.monotonic_s() < deadline_s and not all(one.health.last for one in streamers):
-                    await self._clock.sleep(0.1)
-                for task in listening:
-                    task.cancel()
-        return [await self.read(device) for device in self.devices]
+        """Every device once, for a gateway whose agent does not run."""
+        async with asyncio.TaskGroup() as tasks:
+            reading = [tasks.create_task(self.read_alone(device), name=f"read {device}") for device in self.devices]
+        return [task.result() for task in reading]
 
     async def close(self) -> None:
         """Let all ports go."""
         for line in self._lines:
             line.close()
+
+    async def _listen(self, one: _Streamed) -> None:
+        """Until each group has told something, or what there is has come; many devices never tell all groups."""
+        end_s = until_s = self._clock.monotonic_s() + _LISTEN_ONCE_S
+        told = 0
+        async with asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(one.streamer.run(_forget), name=f"listen {one.health.device}")
+            while self._clock.monotonic_s() < until_s and not one.streamer.has_told_all:
+                await self._clock.sleep(_LOOK_S)
+                if one.streamer.groups_told > told:
+                    told = one.streamer.groups_told
+                    until_s = min(end_s, self._clock.monotonic_s() + _LAST_ROUND_S)
+            listening.cancel()
 
     def _modbus_bus(self, bus: BusConfig, line: Line) -> ModbusRtuBus | ModbusTcpBus:
         if bus.kind is BusKind.MODBUS_TCP:
@@ -219,7 +238,8 @@ class Acquisition:
     def _told_streamed(self, one: _Streamed) -> Told:
         values = plain_values(one.health.last, now_ms=self._clock.now_ms())
         good = any(value["quality"] == Quality.GOOD.name.lower() for value in values)
-        return _told(one.health, values, raw=[], error=one.health.trouble, good=good)
+        raw = [_wire_text(frame) for frame in one.streamer.newest_frames()]
+        return _told(one.health, values, raw=raw, error=one.health.trouble, good=good)
 
 
 async def _read_polled(one: _Polled) -> Told:
@@ -245,6 +265,13 @@ def _told(health: DeviceHealth, values: list[Told], *, raw: list[str], error: st
         "raw": raw,
         "error": error,
     }
+
+
+def _wire_text(frame: bytes) -> str:
+    """A frame for a person: text where the device speaks text, else hex."""
+    text = frame.decode("latin-1")
+    is_text = all(letter.isprintable() or letter in "\r\n\t" for letter in text) and frame.isascii()
+    return repr(text)[1:-1] if is_text else frame.hex(" ")
 
 
 def _forget(reading: Reading) -> None:

@@ -1,6 +1,7 @@
 """The composition root of the agent: the only file that knows all its parts."""
 
 import asyncio
+import gc
 import json
 import logging
 import random
@@ -18,7 +19,7 @@ from device_profiles.compiled import plain_to
 from edge.acquisition import Acquisition
 from edge.clock import Clock, SystemClock
 from edge.config import CheckedGateway
-from edge.control import ControlDoor, ControlError, ask, socket_path
+from edge.control import ControlDoor, ControlError, NoAgentError, ask, socket_path
 from edge.spool.base import SpoolError
 from edge.spool.group_commit import GroupCommit
 from edge.spool.keeper import SpoolKeeper
@@ -38,6 +39,7 @@ _MEGABYTE: Final = 1024 * 1024
 _DRAIN_S: Final = 5.0
 _DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _CHECK_S: Final = 60.0
+_INTERRUPTED: Final = 130  # what shells expect of a program that Ctrl-C ended before it had begun
 
 
 class AgentError(Exception):
@@ -51,6 +53,10 @@ class Agent:
         checked: the gateway file and its profiles.
         clock: wall time and waiting.
         chance: epochs and jitter.
+
+    Raises:
+        AgentError: its state folder cannot be used.
+        SpoolError, ControlError: its spool or its socket cannot be had there.
     """
 
     def __init__(self, checked: CheckedGateway, *, clock: Clock, chance: random.Random) -> None:
@@ -58,13 +64,12 @@ class Agent:
         self._config = config
         self._clock = clock
         self._started_s = clock.monotonic_s()
-        self._state_dir = Path(checked.folder) / config.state_dir
-        self._state_dir.mkdir(parents=True, exist_ok=True)
+        state_dir = _made_state_dir(checked)
         gateway = GatewayId(config.gateway)
         identity = Identity(gateway=gateway, site=SiteId(config.site), agent_version=_version(), boot_ms=clock.now_ms())
         self._acquisition = Acquisition(checked, clock=clock)
         spool = SqliteSpool.open(
-            self._state_dir / "spool.sqlite",
+            state_dir / "spool.sqlite",
             gateway=gateway,
             max_bytes=config.spool.max_mb * _MEGABYTE,
             random_u64=lambda: chance.getrandbits(64),
@@ -94,7 +99,7 @@ class Agent:
             seconds=config.spool.commit_s,
             on_accepted=self._sender.accepted,
         )
-        self._door = ControlDoor(socket_path(self._state_dir), {"status": self._status, "read": self._read})
+        self._door = ControlDoor(socket_path(state_dir), {"status": self._status, "read": self._read})
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then deliver what is left, within bounds.
@@ -123,7 +128,11 @@ class Agent:
             await self._acquisition.close()
 
     async def _status(self, _: Mapping[str, Any]) -> Told:
-        spool, held, sent = await self._keeper.state(), self._group.held(), self._sender.counts()
+        try:
+            spool = await self._keeper.state()
+        except SpoolError as error:
+            raise ControlError(str(error)) from error
+        held, sent = self._group.held(), self._sender.counts()
         now_ms = self._clock.now_ms()
         oldest_ms = spool.oldest_uncommitted_ms
         return {
@@ -180,6 +189,8 @@ def run_gateway(config: Path, *, verbose: bool) -> int:
     except AgentError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     except (SpoolError, ControlError) as error:
         sys.stderr.write(f"sen-edge: {error}\n")
         return 1
@@ -198,6 +209,7 @@ async def _run(checked: CheckedGateway) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     agent = Agent(checked, clock=SystemClock(), chance=random.SystemRandom())
+    gc.freeze()  # what was made at the start stays: looking through it again and again would be most of collecting
     _logger.info("gateway %s reads %d devices", checked.config.gateway, len(checked.config.devices))
     await agent.run(stop)
 
@@ -226,7 +238,7 @@ def asked(config: Path, request: Mapping[str, Any]) -> Told:
     """
     checked = checked_in_child(config)
     try:
-        return ask(socket_path(Path(checked.folder) / checked.config.state_dir), request)
+        return ask(socket_path(_state_dir(checked)), request)
     except ControlError as error:
         raise AgentError(str(error)) from error
 
@@ -235,18 +247,16 @@ def read_device(config: Path, device: str) -> Told:
     """One device read now: through the running agent where there is one, because a bus has one master.
 
     Raises:
-        AgentError: there is no such device, or the file has faults.
+        AgentError: there is no such device, the file has faults, or the agent refuses or does not answer.
     """
     checked = checked_in_child(config)
     try:
-        path = socket_path(Path(checked.folder) / checked.config.state_dir)
-        if path.exists():
-            with suppress(ControlError):
-                ask(path, {"ask": "status"})
-                return ask(path, {"ask": "read", "device": device}, timeout_s=_CHECK_S)
+        path = socket_path(_state_dir(checked))
+        return ask(path, {"ask": "read", "device": device}, timeout_s=_CHECK_S)
+    except NoAgentError:
+        return asyncio.run(_once(checked, lambda acquisition: _one(acquisition, device)))
     except ControlError as error:
         raise AgentError(str(error)) from error
-    return asyncio.run(_once(checked, lambda acquisition: _one(acquisition, device)))
 
 
 def read_all(config: Path) -> list[Told]:
@@ -256,10 +266,13 @@ def read_all(config: Path) -> list[Told]:
         AgentError: the file has faults, or an agent runs and owns the buses.
     """
     checked = checked_in_child(config)
-    with suppress(ControlError):
-        ask(socket_path(Path(checked.folder) / checked.config.state_dir), {"ask": "status"})
-        raise AgentError("the agent runs and owns the buses; `sen-edge status` shows what it reads, or stop it first")
-    return asyncio.run(_once(checked, lambda acquisition: acquisition.read_all()))
+    try:
+        ask(socket_path(_state_dir(checked)), {"ask": "status"})
+    except NoAgentError:
+        return asyncio.run(_once(checked, lambda acquisition: acquisition.read_all()))
+    except ControlError as error:
+        raise AgentError(str(error)) from error
+    raise AgentError("the agent runs and owns the buses; `sen-edge status` shows what it reads, or stop it first")
 
 
 async def _once(checked: CheckedGateway, act: Callable[[Acquisition], Awaitable[_T]]) -> _T:
@@ -273,7 +286,7 @@ async def _once(checked: CheckedGateway, act: Callable[[Acquisition], Awaitable[
 async def _one(acquisition: Acquisition, device: str) -> Told:
     if device not in acquisition.devices:
         raise AgentError(_unknown(device, acquisition.devices))
-    return await acquisition.read(device)
+    return await acquisition.read_alone(device)
 
 
 def broker_address(checked: CheckedGateway) -> BrokerAddress:
@@ -288,6 +301,20 @@ def broker_address(checked: CheckedGateway) -> BrokerAddress:
         username=hub.username,
         password_file=None if hub.password_file is None else folder / hub.password_file,
     )
+
+
+def _state_dir(checked: CheckedGateway) -> Path:
+    return Path(checked.folder) / checked.config.state_dir
+
+
+def _made_state_dir(checked: CheckedGateway) -> Path:
+    folder = _state_dir(checked)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        text = f"sen-edge: state_dir {folder}: {error.strerror}; name a folder this user may write"
+        raise AgentError(text) from error
+    return folder
 
 
 async def _ended(task: "asyncio.Task[None]") -> None:

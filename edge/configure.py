@@ -19,6 +19,7 @@ from device_profiles.model import DeviceProfile
 from device_profiles.yaml_tree import Path as KeyPath
 from device_profiles.yaml_tree import Tree, YamlTree
 from edge.config import BusKind, CheckedGateway, GatewayConfig
+from edge.control import ControlError, socket_path
 from wire.errors import WireError
 from wire.identifiers import check_identifier
 from wire.records import Mode
@@ -44,6 +45,7 @@ def checked_gateway(path: Path) -> CheckedGateway:
     def rules(tree: YamlTree) -> Iterator[Broken]:
         yield from _name_rules(tree)
         yield from _mode_rules(tree)
+        yield from _state_rules(tree, folder)
         yield from _hub_rules(tree, folder)
         yield from _bus_rules(tree)
         yield from _device_rules(tree, profiles)
@@ -121,6 +123,14 @@ def _mode_rules(tree: YamlTree) -> Iterator[Broken]:
         yield Broken(path=("mode",), found=str(mode), expected=f"{', '.join(_MODES)}: a gateway makes no other data")
 
 
+def _state_rules(tree: YamlTree, folder: Path) -> Iterator[Broken]:
+    name = tree.at(("state_dir",))
+    try:
+        socket_path(folder / (name if isinstance(name, str) else "state"))
+    except ControlError as error:
+        yield Broken(path=("state_dir",), found=str(error), expected="a shorter path")
+
+
 def _names(tree: YamlTree) -> Iterator[tuple[KeyPath, Tree]]:
     for key in ("gateway", "site"):
         yield (key,), tree.at((key,))
@@ -171,13 +181,18 @@ def _bus_rules(tree: YamlTree) -> Iterator[Broken]:
 
 
 def _shared_ports(tree: YamlTree) -> Iterator[Broken]:
-    seen: dict[Tree, Tree] = {}
+    """A line has one master: a serial port, and what a serial device server serves, belong to one bus."""
+    seen: dict[tuple[Tree, ...], Tree] = {}
     for path, bus in tree.mappings("buses"):
-        port = bus.get("port")
-        if isinstance(port, str) and port in seen:
-            yield Broken(path=(*path, "port"), found=f"{port!r}, which is bus {seen[port]}", expected="one bus a port")
-        if isinstance(port, str):
-            seen[port] = bus.get("bus")
+        is_server = bus.get("kind") == BusKind.MODBUS_RTU_OVER_TCP
+        key = "host" if is_server else "port"
+        place = (bus.get("host"), bus.get("tcp_port", _DEFAULT_TCP_PORT)) if is_server else (bus.get("port"),)
+        if not isinstance(bus.get(key), str):
+            continue
+        if place in seen:
+            found = f"{':'.join(str(part) for part in place)!r}, which is bus {seen[place]}"
+            yield Broken(path=(*path, key), found=found, expected="one bus a port")
+        seen.setdefault(place, bus.get("bus"))
 
 
 def _device_rules(tree: YamlTree, profiles: _Profiles) -> Iterator[Broken]:

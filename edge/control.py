@@ -21,10 +21,15 @@ _logger = logging.getLogger(__name__)
 _MAX_LINE: Final = 64 * 1024
 _MAX_PATH: Final = 100  # sun_path of Linux holds 108 bytes
 _ASK_S: Final = 5.0
+_HEAR_S: Final = 5.0  # who connects and says nothing must not hold up the agent's end
 
 
 class ControlError(Exception):
     """The agent cannot be asked: what, where, and what to do. Or it was asked and refused."""
+
+
+class NoAgentError(ControlError):
+    """No agent runs there."""
 
 
 def socket_path(state_dir: Path) -> Path:
@@ -57,14 +62,8 @@ class ControlDoor:
         Raises:
             ControlError: the socket cannot be made.
         """
-        self._path.unlink(missing_ok=True)
-        mask = os.umask(0o177)  # the socket is made with the rights it is to have
-        try:
-            server = await asyncio.start_unix_server(self._serve, self._path, limit=_MAX_LINE)
-        except OSError as error:
-            raise ControlError(f"{self._path}: {error.strerror}; choose a state_dir this user may write") from error
-        finally:
-            os.umask(mask)
+        door = _bound(self._path)
+        server = await asyncio.start_unix_server(self._serve, sock=door, limit=_MAX_LINE)
         try:
             async with server:
                 await server.serve_forever()
@@ -73,11 +72,13 @@ class ControlDoor:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            answer = await self._answer(await reader.readline())
+            async with asyncio.timeout(_HEAR_S):
+                line = await reader.readline()
+            answer = await self._answer(line)
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
-        except (ConnectionError, ValueError) as error:
-            _logger.debug("who asked has gone: %s", error)
+        except (ConnectionError, TimeoutError, ValueError) as error:
+            _logger.debug("who asked has gone, or said nothing that ends: %s", error)
         finally:
             writer.close()
 
@@ -97,7 +98,8 @@ def ask(path: Path, request: Mapping[str, Any], *, timeout_s: float = _ASK_S) ->
     """Ask a running agent; blocks.
 
     Raises:
-        ControlError: no agent answers there, or it refuses.
+        NoAgentError: none runs there.
+        ControlError: it does not answer, or refuses.
     """
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -107,7 +109,7 @@ def ask(path: Path, request: Mapping[str, Any], *, timeout_s: float = _ASK_S) ->
             line = connection.makefile("rb").readline()
         answer: Answer = json.loads(line)
     except (FileNotFoundError, ConnectionRefusedError) as error:
-        raise ControlError(f"no agent runs here ({path}); start it with `sen-edge run`") from error
+        raise NoAgentError(f"no agent runs here ({path}); start it with `sen-edge run`") from error
     except PermissionError as error:
         raise ControlError(f"{path}: permission denied; ask as the user the agent runs as") from error
     except (OSError, ValueError) as error:
@@ -116,3 +118,22 @@ def ask(path: Path, request: Mapping[str, Any], *, timeout_s: float = _ASK_S) ->
         raise ControlError(str(answer["error"]))
     found: Answer = answer["ok"]
     return found
+
+
+def _bound(path: Path) -> socket.socket:
+    """A listening place that only this user may enter; the socket of a dead agent is replaced.
+
+    Raises:
+        ControlError: the socket cannot be made.
+    """
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)  # the socket is made with the rights it is to have
+    try:
+        path.unlink(missing_ok=True)
+        door.bind(os.fspath(path))
+    except OSError as error:
+        door.close()
+        raise ControlError(f"{path}: {error.strerror}; choose a state_dir this user may write") from error
+    finally:
+        os.umask(mask)
+    return door

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from device_profiles.decode import decode_registers
+from device_profiles.decode import RegisterDecoder
 from device_profiles.modbus import ExceptionCode, ReadRequest
 from device_profiles.modbus_model import ModbusDevice, ModbusGroup
 from device_profiles.plan import covers, narrowed, read_plan
@@ -40,6 +40,7 @@ class _Group:
     """A group, how it is read, and when next. `asked` changes when a register turns out to be refused."""
 
     group: ModbusGroup
+    decoder: RegisterDecoder
     stream: Stream
     period_s: float
     planned: tuple[ReadRequest, ...]
@@ -95,7 +96,14 @@ class DevicePoller:
         self._turnaround_s = device.turnaround_ms / 1000
         # Changed by `run` and `read`, one reading at a time.
         self._groups = [
-            _Group(plan.group, streams[plan.group.name], periods_s[plan.group.name], plan.requests, plan.requests)
+            _Group(
+                group=plan.group,
+                decoder=RegisterDecoder(plan.group),
+                stream=streams[plan.group.name],
+                period_s=periods_s[plan.group.name],
+                planned=plan.requests,
+                asked=plan.requests,
+            )
             for plan in read_plan(device, baud=baud)
         ]
         self._pause_s = 0.0
@@ -196,7 +204,7 @@ class DevicePoller:
             group.asked, group.refused = group.planned, ()
         return RawReading(
             stream=group.stream,
-            values=decode_registers(group.group, answers),
+            values=group.decoder.values(answers),
             answers=answers,
             raw=tuple(raw),
             time_ms=self._clock.now_ms() if time_ms is None else time_ms,

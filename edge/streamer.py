@@ -6,7 +6,7 @@ I3. Silence is recorded: a group without a reading for three periods (at least 5
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -88,7 +88,22 @@ class DeviceStreamer:
             group.name: _Group(group, streams[group.name], periods_s[group.name]) for group in device.groups
         }
         self._sequence = 0
-        self._bad_frames: dict[str, int] = {}
+        self._newest: dict[str, bytes] = {}
+
+    @property
+    def has_told_all(self) -> bool:
+        """Whether each group that comes by itself has come, or has been found silent; of events alone, one of each."""
+        samples = [group for group in self._groups.values() if not group.is_event]
+        return all(self._has_spoken(group) for group in samples or self._groups.values())
+
+    @property
+    def groups_told(self) -> int:
+        """Of how many groups something is known, be it that they are silent."""
+        return sum(self._has_spoken(group) for group in self._groups.values())
+
+    def newest_frames(self) -> list[bytes]:
+        """The newest whole frame of each group, as it came over the wire."""
+        return list(dict.fromkeys(self._newest.values()))
 
     async def run(self, submit: Submit) -> None:
         """Listen or ask until cancelled."""
@@ -110,8 +125,20 @@ class DeviceStreamer:
 
     async def _listen(self, submit: Submit) -> None:
         if await self._line.wait(self._listen_s()):
-            self._take(self._reader.feed(self._line.take()), submit)
+            frames = self._reader.frames(self._line.take())
+            self._take((one for frame in frames for one in self._found(frame)), submit)
         self._submit_due(submit)
+
+    def _found(self, frame: Frame | BadFrame) -> Sequence[SerialReading | BadFrame]:
+        """What a frame gives."""
+        return (frame,) if isinstance(frame, BadFrame) else self._read(frame)
+
+    def _read(self, frame: Frame) -> list[SerialReading]:
+        """The readings of a frame; it is remembered as the newest of their groups."""
+        readings = self._reader.readings(frame)
+        for reading in readings:
+            self._newest[reading.group] = frame.raw
+        return readings
 
     def _listen_s(self) -> float:
         """Until the next reading that waits is due, at most a while."""
@@ -189,7 +216,7 @@ class DeviceStreamer:
                 if isinstance(frame, Frame) and is_reply(
                     request, frame, address=self._address, sequence=self._sequence
                 ):
-                    return self._reader.readings(frame)
+                    return self._read(frame)
                 kind = f"bad frame: {frame.fault.value}" if isinstance(frame, BadFrame) else DriverFault.FOREIGN
                 self._health.note_error(kind, f"{self._line.name}: not an answer to what was asked")
         raise DriverError(DriverFault.TIMEOUT, f"{self._line.name}: no answer; is it on, at this address and baud?")

@@ -137,14 +137,14 @@ class ModbusTcpBus:
         self._lock = asyncio.Lock()
         self._transaction = 0
         self._silent_requests = 0
-        self._free_at_s = 0.0
+        self._free_at_s: dict[int, float] = {}  # by unit: nothing on the way to it is shared with the others
         self.discarded: Counter[str] = Counter()
 
     async def read(self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
         """One request and its answer; see `RegisterBus.read`."""
         async with self._lock:
             await self._line.open()
-            pause_s = self._free_at_s - self._clock.monotonic_s()
+            pause_s = self._free_at_s.get(unit, 0.0) - self._clock.monotonic_s()
             if pause_s > 0:
                 await self._clock.sleep(pause_s)
             self._transaction = (self._transaction + 1) % _TRANSACTIONS
@@ -152,7 +152,7 @@ class ModbusTcpBus:
             try:
                 return await self._answer(unit, request, timeout_s)
             finally:
-                self._free_at_s = self._clock.monotonic_s() + turnaround_s
+                self._free_at_s[unit] = self._clock.monotonic_s() + turnaround_s
 
     async def close(self) -> None:
         """Let the connection go."""
@@ -166,6 +166,8 @@ class ModbusTcpBus:
             left_s = deadline_s - self._clock.monotonic_s()
             frame = await self._frame(left_s)
             self._note_sign_of_life(frame)
+            if not frame:
+                raise DriverError(DriverFault.TIMEOUT, f"{where}: no answer; is there a device with this unit address?")
             try:
                 values = parse_tcp_reply(self._transaction, unit, request, frame)
             except ReplyError as error:

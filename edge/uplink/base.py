@@ -10,8 +10,8 @@ from typing import Protocol
 class LinkListener(Protocol):
     """Who is told what happens on the link."""
 
-    async def connected(self) -> None:
-        """A connection has been made; messages may be published."""
+    def connected(self) -> None:
+        """A connection has been made; messages may be published. It must not wait and not raise."""
         ...
 
     def received(self, topic: str, payload: bytes) -> None:

@@ -4,11 +4,12 @@ I1. No more batches are in flight than the hub's credit allows.
 I2. A record is in flight at most once at a time; one whose commit does not come is due again.
 I3. Of four sendings three are live as long as both lanes have something, so that the centre sees the present while a
     backlog drains.
+I4. While the hub is silent the waits double; its first word ends that.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Final
 
 from wire.ranges import RangeSet
@@ -18,9 +19,10 @@ FIRST_CREDIT: Final = 4
 FIRST_WAIT_S: Final = 30.0
 LONGEST_WAIT_S: Final = 900.0
 _TURNS: Final = 4
+_MOST_SILENCES: Final = 64  # by then any wait has come to its longest
 
 
-class Lane(Enum):
+class Lane(StrEnum):
     """The newest records first, or the oldest."""
 
     LIVE = "live"
@@ -29,12 +31,13 @@ class Lane(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flight:
-    """A batch that was sent and is not wholly final yet."""
+    """A batch that was sent and is not wholly final yet. `silences` is how often the hub had been silent before."""
 
     epoch: int
     seqs: RangeSet
     sent_at_s: float
     due_at_s: float
+    silences: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +52,22 @@ class Lanes:
     """Which batches are in flight.
 
     Args:
-        random_unit: draws from 0 to 1, for jitter.
-        first_wait_s: how long to wait for the first commit; doubles while none comes.
+        random_unit: draws from 0 to 1, for jitter: a batch waits between half its time and all of it, so that
+            gateways which heard nothing together do not send together.
+        first_wait_s: how long to wait for the first commit, in seconds; doubles while none comes.
+        longest_wait_s: where the doubling ends.
     """
 
-    def __init__(self, *, random_unit: Callable[[], float], first_wait_s: float = FIRST_WAIT_S) -> None:
+    def __init__(
+        self,
+        *,
+        random_unit: Callable[[], float],
+        first_wait_s: float = FIRST_WAIT_S,
+        longest_wait_s: float = LONGEST_WAIT_S,
+    ) -> None:
         self._random_unit = random_unit
         self._first_wait_s = first_wait_s
+        self._longest_wait_s = longest_wait_s
         # Changed by the methods below, one caller at a time.
         self._flights: list[Flight] = []
         self._credit = FIRST_CREDIT
@@ -74,10 +86,11 @@ class Lanes:
 
     def skip(self) -> Mapping[int, RangeSet]:
         """The records in flight, by epoch."""
-        skip: dict[int, RangeSet] = {}
-        for flight in self._flights:
-            skip[flight.epoch] = skip.get(flight.epoch, RangeSet()) | flight.seqs
-        return skip
+        epochs = {flight.epoch for flight in self._flights}
+        return {
+            epoch: RangeSet.of(one for flight in self._flights if flight.epoch == epoch for one in flight.seqs.ranges)
+            for epoch in epochs
+        }
 
     def lane(self) -> Lane:
         """Whose turn it is."""
@@ -87,10 +100,16 @@ class Lanes:
         """A batch is on its way."""
         ranges = [(record.seq, record.seq) for record in batch.records]
         ranges += [(loss.first, loss.last) for loss in batch.losses]
-        wait_s = min(self._first_wait_s * 2**self._silences, LONGEST_WAIT_S)
-        due_at_s = now_s + wait_s * (0.5 + 0.5 * self._random_unit())
-        flight = Flight(epoch=batch.epoch, seqs=RangeSet.of(ranges), sent_at_s=now_s, due_at_s=due_at_s)
-        self._flights.append(flight)
+        wait_s = min(self._first_wait_s * 2.0**self._silences, self._longest_wait_s)
+        self._flights.append(
+            Flight(
+                epoch=batch.epoch,
+                seqs=RangeSet.of(ranges),
+                sent_at_s=now_s,
+                due_at_s=now_s + wait_s * (0.5 + 0.5 * self._random_unit()),
+                silences=self._silences,
+            )
+        )
         self._turn += 1
 
     def committed(self, epoch: int, final: RangeSet, *, credit: int, now_s: float) -> Landed:
@@ -106,22 +125,22 @@ class Lanes:
                 records += len(flight.seqs) - len(open_seqs)
                 oldest_s = flight.sent_at_s if oldest_s is None else min(oldest_s, flight.sent_at_s)
             if open_seqs:
-                left.append(
-                    Flight(epoch=flight.epoch, seqs=open_seqs, sent_at_s=flight.sent_at_s, due_at_s=flight.due_at_s)
-                )
+                left.append(replace(flight, seqs=open_seqs))
         self._flights = left
         return Landed(records=records, delay_s=None if oldest_s is None else now_s - oldest_s)
 
     def expire(self, *, now_s: float) -> int:
         """Make what waited too long due again; returns how many batches."""
         late = [flight for flight in self._flights if flight.due_at_s <= now_s]
-        if late:
-            self._flights = [flight for flight in self._flights if flight.due_at_s > now_s]
-            self._silences += 1
+        self._flights = [flight for flight in self._flights if flight.due_at_s > now_s]
+        # Several batches of one silence are one silence.
+        self._silences = min(max([self._silences, *(flight.silences + 1 for flight in late)]), _MOST_SILENCES)
         return len(late)
 
-    def restart(self) -> None:
-        """The connection is new: whatever was in flight may have gone with the old one."""
+    def restart(self) -> int:
+        """The connection is new: whatever was in flight may have gone with the old one. How many batches that was."""
+        lost = len(self._flights)
         self._flights = []
         self._silences = 0
         self._credit = FIRST_CREDIT
+        return lost

@@ -4,6 +4,7 @@ MQTT 3.1.1 suffices: everything that matters is in the payloads. A clean session
 broker, whose memory promises nothing.
 """
 
+import asyncio
 import logging
 import ssl
 from collections.abc import Callable
@@ -21,9 +22,12 @@ from wire.topics import Up, down_filter, up_topic
 _logger = logging.getLogger(__name__)
 _KEEPALIVE_S: Final = 30
 _ANSWER_S: Final = 10.0
-_FIRST_PAUSE_S: Final = 0.5
+_FIRST_PAUSE_S: Final = 1.0
+_SHORTEST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 60.0
+_STEADY_S: Final = 60.0
 _MAX_QUEUED: Final = 1000
+_REFUSALS: Final = ("not authorized", "user name or password")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,7 @@ class MqttLink:
         last_will: the status the broker publishes for us when we vanish.
         clock: the agent's clock.
         random_unit: draws from 0 to 1, for jitter between attempts.
+        answer_s: how long the broker may take to answer, in seconds.
     """
 
     def __init__(
@@ -57,7 +62,9 @@ class MqttLink:
         last_will: bytes,
         clock: Clock,
         random_unit: Callable[[], float],
+        answer_s: float = _ANSWER_S,
     ) -> None:
+        self._answer_s = answer_s
         self._address = address
         self._gateway = gateway
         self._last_will = last_will
@@ -83,7 +90,7 @@ class MqttLink:
         if client is None:
             return False
         try:
-            await client.publish(topic, payload, qos=1, retain=retain, timeout=_ANSWER_S)
+            await client.publish(topic, payload, qos=1, retain=retain, timeout=self._answer_s)
         except aiomqtt.MqttError:
             return False
         return True
@@ -92,39 +99,54 @@ class MqttLink:
         """Connect, hand over messages, and connect again after a pause that grows, until cancelled."""
         pause_s = _FIRST_PAUSE_S
         while True:
+            began_s = self._clock.monotonic_s()
             try:
-                async with self._new_client() as client:
-                    await client.subscribe(down_filter(self._gateway), qos=1, timeout=_ANSWER_S)
-                    pause_s = _FIRST_PAUSE_S
-                    self._note(client, None)
-                    await listener.connected()
-                    async for message in client.messages:
-                        if isinstance(message.payload, bytes | bytearray):
-                            listener.received(str(message.topic), bytes(message.payload))
+                await self._stay_connected(listener)
             except (aiomqtt.MqttError, OSError) as error:
-                self._note(None, f"{self._where}: {error}")
+                self._note(None, self._told(error))
+                _pass_cancellation_on(error)
             finally:
                 self._client = None
-            await self._clock.sleep(pause_s * (0.5 + 0.5 * self._random_unit()))
+            if self._clock.monotonic_s() - began_s >= _STEADY_S:
+                pause_s = _FIRST_PAUSE_S  # else somebody may be throwing us out again and again
+            await self._clock.sleep(max(_SHORTEST_PAUSE_S, pause_s * self._random_unit()))
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    async def _stay_connected(self, listener: LinkListener) -> None:
+        async with self._new_client() as client:
+            await client.subscribe(down_filter(self._gateway), qos=1, timeout=self._answer_s)
+            self._note(client, None)
+            listener.connected()
+            async for message in client.messages:
+                if isinstance(message.payload, bytes | bytearray):
+                    listener.received(str(message.topic), bytes(message.payload))
 
     @property
     def _where(self) -> str:
         scheme = "mqtts" if self._address.tls else "mqtt"
         return f"{scheme}://{self._address.host}:{self._address.port}"
 
+    def _told(self, error: Exception) -> str:
+        """What went wrong, where, and what to do."""
+        text = str(error) or type(error).__name__
+        if any(refusal in text.lower() for refusal in _REFUSALS):
+            text += (
+                "; see hub.username and hub.password_file of the gateway file, and whether the hub knows this gateway"
+            )
+        return f"{self._where}: {text}"
+
     def _note(self, client: aiomqtt.Client | None, trouble: str | None) -> None:
         """Remember the state, and say it when it changes."""
         if trouble is None:
             _logger.info("connected to %s", self._where)
-        elif self._trouble is None or self._client is not None:
-            _logger.warning("connection lost: %s", trouble)
+        elif trouble != self._trouble:
+            _logger.warning("not connected: %s", trouble)
         self._client = client
         self._trouble = trouble
 
     def _new_client(self) -> aiomqtt.Client:
         address = self._address
-        context = ssl.create_default_context(cafile=address.ca_file) if address.tls else None
+        context = _tls(address.ca_file) if address.tls else None
         return aiomqtt.Client(
             address.host,
             address.port,
@@ -134,7 +156,7 @@ class MqttLink:
             protocol=aiomqtt.ProtocolVersion.V311,
             clean_session=True,
             keepalive=_KEEPALIVE_S,
-            timeout=_ANSWER_S,
+            timeout=self._answer_s,
             tls_context=context,
             will=aiomqtt.Will(up_topic(self._gateway, Up.STATUS), self._last_will, qos=1, retain=True),
             max_queued_outgoing_messages=_MAX_QUEUED,
@@ -142,6 +164,26 @@ class MqttLink:
         )
 
 
+def _pass_cancellation_on(error: Exception) -> None:
+    """The client's farewell to a dead line ends in an error of its own, which must not hide that we are cancelled."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError from error
+
+
+def _tls(ca_file: Path | None) -> ssl.SSLContext:
+    """Trust in the authorities of this file; without one, in those of the system."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise OSError(f"ca_file {ca_file}: {error.strerror or error}") from error
+
+
 def _secret(path: Path | None) -> str | None:
     """The password, read anew at each attempt, so that a renewed one needs no restart."""
-    return None if path is None else path.read_text(encoding="utf-8").strip()
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OSError(f"password_file {path}: {error}") from error

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from edge.clock import Clock
-from edge.spool.base import SpoolState
+from edge.clock import Clock, set_within
+from edge.spool.base import SpoolBrokenError, SpoolError, SpoolState
 from edge.spool.keeper import SpoolKeeper
 from edge.uplink.base import Link
 from edge.uplink.lanes import Lane, Lanes
@@ -24,6 +24,8 @@ _logger = logging.getLogger(__name__)
 _STATUS_EVERY_S: Final = 10.0
 _WORTH_SENDING_EARLY: Final = 500
 _HOUSEKEEPING_S: Final = 1.0
+# A payload holds about 9000 epochs of 14 bytes; the newest are worth telling each time.
+_MAX_EPOCHS_TOLD: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderCounts:
-    """The sender in numbers, since the agent started."""
+    """The sender in numbers, since the agent started.
+
+    `batches_due_again` counts batches whose commit did not come in time, or whose connection went. `foreign` counts
+    messages that were no commit for us. `trouble` is what the spool says; None while it is well.
+    """
 
     batches_sent: int
     batches_due_again: int
@@ -48,6 +54,7 @@ class SenderCounts:
     refused_records: int
     batches_in_flight: int
     last_commit_delay_s: float | None
+    trouble: str | None
 
 
 class Sender:
@@ -93,18 +100,19 @@ class Sender:
         self._sent_at_s = clock.monotonic_s() - send_s
         self._status_at_s = clock.monotonic_s() - _STATUS_EVERY_S
         self._commit_delay_s: float | None = None
+        self._connection = 0
+        self._announced_on = 0
+        self._trouble: str | None = None
 
     def accepted(self) -> None:
         """Records have become durable."""
         self._has_new = True
         self._wake.set()
 
-    async def connected(self) -> None:
-        """Say who we are and what we read; send again whatever the old connection may have lost."""
-        self._lanes.restart()
-        topic = up_topic(self._identity.gateway, Up.INVENTORY)
-        await self._link.publish(topic, encode_inventory(self._inventory), retain=True)
-        await self._say_status(online=True)
+    def connected(self) -> None:
+        """Say soon who we are and what we read, and send again whatever the old connection may have lost."""
+        self._counts["batches_due_again"] += self._lanes.restart()
+        self._connection += 1
         self._has_new = True
         self._wake.set()
 
@@ -115,7 +123,7 @@ class Sender:
             if leaf is not Down.COMMIT:
                 return
             commit = decode_commit(payload)
-        except WireError as error:
+        except WireError as error:  # whatever the broker let through
             self._counts["foreign"] += 1
             _logger.warning("from the hub: %s", error)
             return
@@ -136,47 +144,74 @@ class Sender:
             refused_records=self._counts["refused_records"],
             batches_in_flight=self._lanes.in_flight,
             last_commit_delay_s=self._commit_delay_s,
+            trouble=self._trouble,
         )
 
     async def run(self) -> None:
-        """Send until cancelled."""
+        """Send until cancelled.
+
+        Raises:
+            SpoolBrokenError: the disk failed; the process must end.
+        """
         while True:
-            await self._wait()
-            await self._take_commits()
-            if not self._link.is_connected:
-                continue
-            self._counts["batches_due_again"] += self._lanes.expire(now_s=self._clock.monotonic_s())
-            await self._send(only_full=not self._is_time())
-            if self._clock.monotonic_s() - self._status_at_s >= _STATUS_EVERY_S:
-                await self._say_status(online=True)
+            await set_within(self._wake, min(_HOUSEKEEPING_S, self._send_s), self._clock)
+            try:
+                await self._turn()
+            except SpoolBrokenError:
+                raise
+            except SpoolError as error:
+                self._note_trouble(str(error))
+                await self._clock.sleep(_HOUSEKEEPING_S)
+            else:
+                self._note_trouble(None)
 
     async def drain(self, *, within_s: float) -> bool:
-        """Send the rest and wait for its commits; whether nothing is left. Then say that we go."""
+        """Send the rest and wait for its commits; whether nothing is left. Then say that we go. `run` must have ended.
+
+        Raises:
+            SpoolError: the spool cannot be read.
+        """
         deadline_s = self._clock.monotonic_s() + within_s
         left = await self._keeper.state()
         while left.in_flight and self._link.is_connected and self._clock.monotonic_s() < deadline_s:
             await self._send(only_full=False)
-            await self._wake_within(min(_HOUSEKEEPING_S, deadline_s - self._clock.monotonic_s()))
+            await set_within(self._wake, min(_HOUSEKEEPING_S, deadline_s - self._clock.monotonic_s()), self._clock)
             await self._take_commits()
             left = await self._keeper.state()
         await self._say_status(online=False)
         return left.in_flight == 0
 
+    async def _turn(self) -> None:
+        """Take what has come, send what is due."""
+        await self._take_commits()
+        if not self._link.is_connected:
+            return
+        connection = self._connection
+        if self._announced_on != connection and await self._announce():
+            self._announced_on = connection
+        self._counts["batches_due_again"] += self._lanes.expire(now_s=self._clock.monotonic_s())
+        await self._send(only_full=not self._is_time())
+        if self._clock.monotonic_s() - self._status_at_s >= _STATUS_EVERY_S:
+            await self._say_status(online=True)
+
+    async def _announce(self) -> bool:
+        topic = up_topic(self._identity.gateway, Up.INVENTORY)
+        return await self._link.publish(
+            topic, encode_inventory(self._inventory), retain=True
+        ) and await self._say_status(online=True)
+
+    def _note_trouble(self, trouble: str | None) -> None:
+        """Remember what the spool says, and log it when it changes."""
+        if trouble is not None and self._trouble is None:
+            _logger.error("%s; nothing can be sent", trouble)
+        elif trouble is None and self._trouble is not None:
+            _logger.warning("the spool can be read again")
+        self._trouble = trouble
+
     def _is_time(self) -> bool:
         """Whether a batch may leave that is not full: something is new, and the last one left long enough ago."""
         since_s = self._clock.monotonic_s() - self._sent_at_s
         return (self._has_new and since_s >= 0.9 * self._send_s) or since_s >= 2 * self._send_s
-
-    async def _wait(self) -> None:
-        await self._wake_within(min(_HOUSEKEEPING_S, self._send_s))
-        self._wake.clear()
-
-    async def _wake_within(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(max(0.0, seconds)):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
 
     async def _take_commits(self) -> None:
         self._wake.clear()
@@ -238,10 +273,10 @@ class Sender:
         self._limit = min(MAX_RECORDS, self._limit * 2)
         return payload
 
-    async def _say_status(self, *, online: bool) -> None:
+    async def _say_status(self, *, online: bool) -> bool:
         self._status_at_s = self._clock.monotonic_s()
         status = status_of(self._identity, await self._keeper.state(), online=online, devices=self._devices())
-        await self._link.publish(up_topic(self._identity.gateway, Up.STATUS), encode_status(status), retain=True)
+        return await self._link.publish(up_topic(self._identity.gateway, Up.STATUS), encode_status(status), retain=True)
 
 
 def status_of(identity: Identity, spool: SpoolState, *, online: bool, devices: tuple[DeviceStatus, ...]) -> Status:
@@ -257,7 +292,7 @@ def status_of(identity: Identity, spool: SpoolState, *, online: bool, devices: t
         in_flight=spool.in_flight,
         oldest_uncommitted_ms=spool.oldest_uncommitted_ms,
         lost_total=dict(spool.lost_total),
-        epochs=spool.epochs,
+        epochs=spool.epochs[-_MAX_EPOCHS_TOLD:],
         devices=devices,
     )
 

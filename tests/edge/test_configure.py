@@ -1,0 +1,156 @@
+"""What is wrong with a gateway file is told at once, each fault with its line; and what is right reaches the agent."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from device_profiles.compiled import plain_of, plain_to
+from device_profiles.faults import FileFaults
+from edge.config import BusKind, CheckedGateway
+from edge.configure import checked_gateway
+from tests.support.edge_files import COUNTER, ROOT, GatewayFile
+from wire.records import Mode
+
+FAULTY = """\
+gateway: GW_1
+site: hall
+mode: forecast
+colour: blue
+hub:
+  broker: "http://hub"
+  username: gw-1
+  password_file: nowhere.password
+spool: {commit_records: 0, commit_s: 1.0}
+send_s: soon
+buses:
+  - {bus: line, kind: modbus-rtu, port: /dev/ttyUSB0}
+  - {bus: line, kind: modbus-tcp, host: 192.0.2.7, port: /dev/ttyUSB0}
+  - {bus: lan, kind: modbus-tcp, tcp_port: 70000}
+  - {bus: gps, kind: serial, port: /dev/ttyAMA0, parity: X}
+  - {bus: odd, kind: profibus, port: /dev/ttyS9}
+  - {bus: both, kind: modbus-rtu, port: /dev/ttyUSB2}
+devices:
+  - {device: meter-1, bus: both, profile: eastron/sdm120, unit: 1}
+  - {device: meter-1, bus: both, profile: eastron/sdm120, unit: 1}
+  - {device: meter-2, bus: both, profile: eastron/sdm129, unit: 2}
+  - {device: meter-3, bus: booth, profile: eastron/sdm120, unit: 3}
+  - {device: gps-1, bus: both, profile: nmea/gnss}
+  - {device: gps-2, bus: gps, profile: nmea/gnss, unit: 4}
+  - {device: dust-1, bus: gps, profile: nova/sds011}
+  - {device: meter-4, bus: both, profile: eastron/sdm630, unit: 300, every_s: {power: 10}}
+  - {device: wind-1, bus: both, profile: ecowitt/wn90lp, unit: 5, every_s: {weather: 0}}
+"""
+
+# Line, where, and a word of what was found or expected: in the order of the file.
+FAULTS = [
+    (1, "gateway", "GW_1"),
+    (3, "mode", "a gateway makes no other data"),
+    (4, "colour", "unknown key"),
+    (6, "hub.broker", "mqtts://host"),
+    (8, "hub.password_file", "not there"),
+    (9, "spool.commit_records", "1 or more"),
+    (10, "send_s", "a number"),
+    (13, "buses[1].bus", "a second time"),
+    (13, "buses[1].port", "no port for this kind"),
+    (13, "buses[1].port", "which is bus line"),
+    (14, "buses[2].tcp_port", "65535 or less"),
+    (14, "buses[2]", "without host"),
+    (15, "buses[3].parity", "'N', 'E' or 'O'"),
+    (16, "buses[4].kind", "modbus-rtu-over-tcp"),
+    (20, "devices[1].device", "a second time"),
+    (20, "devices[1].unit", "which is meter-1 on bus both"),
+    (21, "devices[2].profile", "did you mean eastron/sdm120"),
+    (22, "devices[3].bus", "did you mean both?"),
+    (23, "devices[4].bus", "a bus of kind serial"),
+    (24, "devices[5].unit", "this device sends by itself"),
+    (25, "devices[6].bus", "one device on a serial line"),
+    (26, "devices[7].unit", "255 or less"),
+    (26, "devices[7].every_s.power", "electricity, energy"),
+    (27, "devices[8].every_s.weather", "more than 0"),
+]
+
+LINE = "bus: line, kind: modbus-rtu, port: /dev/ttyUSB0"
+LAN = "bus: lan, kind: modbus-tcp, host: 192.0.2.7"
+METER = "device: meter-1, bus: line, profile: eastron/sdm120, unit: 1"
+COUNTING = f"device: counter-1, bus: lan, profile: {COUNTER}, unit: 1"
+
+
+def faults_of(path: Path) -> list[str]:
+    with pytest.raises(FileFaults) as found:
+        checked_gateway(path)
+    return [str(fault) for fault in found.value.faults]
+
+
+def faults_with(folder: Path, *, buses: Sequence[str], devices: Sequence[str], more: str = "") -> list[str]:
+    return faults_of(GatewayFile(folder=folder, buses=buses, devices=devices, more=more).write())
+
+
+def test_two_dozen_faults_are_told_in_one_run_each_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(FAULTY)
+    told = faults_of(path)
+    assert [line.split(": ")[:2] for line in told] == [[f"{path}:{line}", where] for line, where, _ in FAULTS]
+    assert [word for (_, _, word), line in zip(FAULTS, told, strict=True) if word not in line] == []
+
+
+def test_as_a_program_it_prints_the_faults_and_how_many_and_fails(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(FAULTY)
+    done = subprocess.run(
+        [sys.executable, "-m", "edge.configure", str(path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == f"{len(FAULTS)} fault(s)"
+
+
+def test_devices_whose_line_settings_differ_need_those_of_the_bus(tmp_path: Path) -> None:
+    devices = [METER, f"device: counter-1, bus: line, profile: {COUNTER}, unit: 2"]
+    (told,) = faults_with(tmp_path, buses=[LINE], devices=devices)
+    assert "no baud for devices that differ: eastron/sdm120 9600, test/counter 115200" in told
+    said = GatewayFile(folder=tmp_path, buses=[f"{LINE}, baud: 19200"], devices=devices).write()
+    assert checked_gateway(said).config.buses[0].baud == 19200
+
+
+def test_one_serial_server_is_one_bus(tmp_path: Path) -> None:
+    server = "kind: modbus-rtu-over-tcp, host: 192.0.2.8, tcp_port: 4001"
+    devices = [METER, METER.replace("meter-1", "meter-2").replace("line", "line-2")]
+    (told,) = faults_with(tmp_path, buses=[f"bus: line, {server}", f"bus: line-2, {server}"], devices=devices)
+    assert "buses[1].host" in told
+    assert "which is bus line" in told
+
+
+def test_a_fault_of_a_profile_beside_the_file_is_told_with_the_file_s_own(tmp_path: Path) -> None:
+    path = GatewayFile(folder=tmp_path, buses=[LAN], devices=[COUNTING], more="colour: blue").write()
+    profile = tmp_path / "profiles" / "test" / "counter.yaml"
+    profile.write_text(profile.read_text().replace("quantity: pulse_count, address: 0x003E", "quantity: pulses"))
+    told = faults_of(path)
+    assert any("colour" in line and str(path) in line for line in told)
+    assert any("pulses" in line and str(profile) in line for line in told)
+
+
+def test_a_state_folder_whose_socket_would_have_too_long_a_path_is_a_fault(tmp_path: Path) -> None:
+    (told,) = faults_with(tmp_path, buses=[LAN], devices=[COUNTING], more=f"state_dir: {'x' * 100}")
+    assert "a shorter path" in told
+
+
+@pytest.mark.parametrize("text", ["", "[]", "gateway: [", "a: 1\n a: 2", "\t", "&a 1", "gateway: gw\nbuses: 7"])
+def test_what_is_no_gateway_file_at_all_is_told_as_such(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(text)
+    assert faults_of(path)
+
+
+def test_what_was_checked_reaches_the_agent_unchanged(tmp_path: Path) -> None:
+    path = GatewayFile(
+        folder=tmp_path, buses=[LINE, LAN], devices=[f"{METER}, every_s: {{electricity: 2.5}}", COUNTING]
+    ).write()
+    checked = checked_gateway(path)
+    assert plain_to(CheckedGateway, json.loads(json.dumps(plain_of(checked)))) == checked
+    assert checked.config.mode is Mode.SIMULATED
+    assert [bus.kind for bus in checked.config.buses] == [BusKind.MODBUS_RTU, BusKind.MODBUS_TCP]
+    assert checked.config.devices[0].every_s == {"electricity": 2.5}
+    assert sorted(checked.profiles) == ["eastron/sdm120", COUNTER]
