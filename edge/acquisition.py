@@ -141,7 +141,7 @@ class Acquisition:
 
     def _modbus_bus(self, bus: BusConfig, line: Line) -> ModbusRtuBus | ModbusTcpBus:
         if bus.kind is BusKind.MODBUS_TCP:
-            return ModbusTcpBus(self._line(bus, line), clock=self._clock)
+            return ModbusTcpBus(self._line(bus, line), clock=self._clock, in_flight=bus.in_flight)
         return ModbusRtuBus(self._line(bus, line), baud=bus.baud or line.baud, clock=self._clock)
 
     def _line(self, bus: BusConfig, line: Line) -> ByteLine:

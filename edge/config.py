@@ -65,7 +65,10 @@ class SpoolConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusConfig:
-    """One line or link. Line settings that are not given are those of its devices' profiles."""
+    """One line or link. Line settings that are not given are those of its devices' profiles.
+
+    `in_flight` is for Modbus TCP: how many requests may wait for their answers on the one connection.
+    """
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -77,6 +80,7 @@ class BusConfig:
     stop_bits: Annotated[int, Interval(ge=1, le=2)] | None = None
     host: Text | None = None
     tcp_port: Port | None = None
+    in_flight: Annotated[int, Interval(ge=1, le=16)] = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

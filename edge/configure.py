@@ -172,6 +172,8 @@ def _bus_rules(tree: YamlTree) -> Iterator[Broken]:
             continue
         is_port = BusKind(str(kind)).is_port
         needed, foreign = ("port", _LINK_KEYS) if is_port else ("host", _LINE_KEYS[:1])
+        if kind != BusKind.MODBUS_TCP:
+            foreign = (*foreign, "in_flight")
         if bus.get(needed) is None:
             yield Broken(path=path, found=f"kind {kind} without {needed}", expected=f"{needed} beside it")
         for key in foreign:

@@ -123,6 +123,7 @@ class ByteLine:
         self._buffer = bytearray()
         self._arrived: asyncio.Future[None] | None = None
         self._trouble: DriverError | None = None
+        self._on_change: Callable[[], None] | None = None
         self._pause_s = _FIRST_PAUSE_S
         self._try_at_s = 0.0
 
@@ -130,6 +131,22 @@ class ByteLine:
     def name(self) -> str:
         """The port or the endpoint, for messages."""
         return self._endpoint.name
+
+    @property
+    def is_open(self) -> bool:
+        """Whether bytes may come and go."""
+        return self._transport is not None
+
+    @property
+    def trouble(self) -> DriverError:
+        """Why it is not open."""
+        if self._trouble is not None:
+            return DriverError(self._trouble.kind, str(self._trouble))
+        return DriverError(DriverFault.GONE, f"{self.name}: not open")
+
+    def watch(self, on_change: Callable[[], None]) -> None:
+        """Have it told whenever bytes have come or the line has gone: for a user who waits for several things."""
+        self._on_change = on_change
 
     async def open(self) -> None:
         """Be open: at once if it is; else try, unless the pause after the last attempt is still running.
@@ -140,7 +157,7 @@ class ByteLine:
         if self._transport is not None:
             return
         if self._trouble is not None and self._clock.monotonic_s() < self._try_at_s:
-            raise DriverError(self._trouble.kind, str(self._trouble))
+            raise self.trouble
         self._buffer.clear()
         connection = self._connection = _Connection(self)
         try:
@@ -161,13 +178,13 @@ class ByteLine:
             DriverError: it is not open.
         """
         if self._transport is None:
-            raise self._lost()
+            raise self.trouble
         try:
             self._transport.write(data)
         except OSError as error:
             self.close()
             self._note_trouble(DriverError(DriverFault.GONE, f"{self.name}: lost ({error}); check the cable"))
-            raise self._lost() from error
+            raise self.trouble from error
 
     async def receive(self, length: Callable[[bytes], int | None], *, timeout_s: float) -> bytes:
         """The next frame, or on a timeout what there is of it: perhaps nothing.
@@ -255,7 +272,7 @@ class ByteLine:
     async def _more(self, seconds: float) -> bool:
         """Wait for further bytes; False where none came in time. The timer costs less than `asyncio.wait_for`."""
         if self._transport is None:
-            raise self._lost()
+            raise self.trouble
         if seconds <= 0:
             return False
         before = len(self._buffer)
@@ -268,22 +285,19 @@ class ByteLine:
             timer.cancel()
             self._arrived = None
         if self._transport is None:
-            raise self._lost()
+            raise self.trouble
         return len(self._buffer) > before
 
     def _notify(self) -> None:
         if self._arrived is not None:
             _end(self._arrived)
+        if self._on_change is not None:
+            self._on_change()
 
     def _note_trouble(self, error: DriverError) -> None:
         self._trouble = error
         self._try_at_s = self._clock.monotonic_s() + self._pause_s
         self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
-
-    def _lost(self) -> DriverError:
-        if self._trouble is not None:
-            return DriverError(self._trouble.kind, str(self._trouble))
-        return DriverError(DriverFault.GONE, f"{self.name}: not open")
 
 
 class _Connection(asyncio.Protocol):

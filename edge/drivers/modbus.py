@@ -1,4 +1,4 @@
-"""Modbus on a serial line, on a serial line behind a TCP endpoint, and Modbus TCP: one request at a time on each bus.
+"""Modbus on a serial line, on a serial line behind a TCP endpoint, and Modbus TCP.
 
 I1. An answer is taken only where unit, function, length and check are those of the request; anything else is counted
     and thrown away, and the line is silent again before the next request.
@@ -128,68 +128,97 @@ class ModbusTcpBus:
     Args:
         line: the endpoint.
         clock: the agent's clock.
+        in_flight: how many requests may wait for their answers at a time; many devices understand only one.
     """
 
-    def __init__(self, line: ByteLine, *, clock: Clock) -> None:
+    def __init__(self, line: ByteLine, *, clock: Clock, in_flight: int = 1) -> None:
         self._line = line
         self._clock = clock
-        # Changed by `read` only, under the lock.
-        self._lock = asyncio.Lock()
+        self._slots = asyncio.Semaphore(in_flight)
+        self._beginning = asyncio.Lock()
+        # Changed by `read` and by what the line tells, all on the event loop.
         self._transaction = 0
+        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._head = b""
         self._silent_requests = 0
-        self._free_at_s: dict[int, float] = {}  # by unit: nothing on the way to it is shared with the others
+        self._free_at_s = 0.0
         self.discarded: Counter[str] = Counter()
+        line.watch(self._changed)
 
     async def read(self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
         """One request and its answer; see `RegisterBus.read`."""
-        async with self._lock:
-            await self._line.open()
-            pause_s = self._free_at_s.get(unit, 0.0) - self._clock.monotonic_s()
-            if pause_s > 0:
-                await self._clock.sleep(pause_s)
-            self._transaction = (self._transaction + 1) % _TRANSACTIONS
-            self._line.write(tcp_request(self._transaction, unit, request))
+        async with self._slots:
+            async with self._beginning:
+                await self._line.open()
+                pause_s = self._free_at_s - self._clock.monotonic_s()
+                if pause_s > 0:
+                    await self._clock.sleep(pause_s)
+            self._transaction = transaction = (self._transaction + 1) % _TRANSACTIONS
             try:
-                return await self._answer(unit, request, timeout_s)
+                frame = await self._asked(transaction, tcp_request(transaction, unit, request), timeout_s)
             finally:
-                self._free_at_s[unit] = self._clock.monotonic_s() + turnaround_s
+                self._free_at_s = self._clock.monotonic_s() + turnaround_s
+        where = f"{self._line.name} unit {unit}"
+        if not frame:
+            self._note_silence()
+            raise DriverError(DriverFault.TIMEOUT, f"{where}: no answer; is there a device with this unit address?")
+        values = _values(lambda: parse_tcp_reply(transaction, unit, request, frame), where, frame)
+        return Answer(values=values, time_ms=self._clock.now_ms(), raw=frame)
 
     async def close(self) -> None:
         """Let the connection go."""
         self._line.close()
 
-    async def _answer(self, unit: int, request: ReadRequest, timeout_s: float) -> Answer:
-        """The answer to the present transaction; those to earlier ones are late, and skipped."""
-        deadline_s = self._clock.monotonic_s() + timeout_s
-        where = f"{self._line.name} unit {unit}"
-        while True:
-            left_s = deadline_s - self._clock.monotonic_s()
-            frame = await self._frame(left_s)
-            self._note_sign_of_life(frame)
-            if not frame:
-                raise DriverError(DriverFault.TIMEOUT, f"{where}: no answer; is there a device with this unit address?")
-            try:
-                values = parse_tcp_reply(self._transaction, unit, request, frame)
-            except ReplyError as error:
-                if error.kind is ReplyFault.FOREIGN_TRANSACTION:
-                    self.discarded["late answers"] += 1
-                    continue
-                raise _driver_error(error, where, frame) from error
-            return Answer(values=values, time_ms=self._clock.now_ms(), raw=frame)
+    async def _asked(self, transaction: int, request: bytes, timeout_s: float) -> bytes:
+        """The frame that answers a transaction; nothing where none comes in time."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[bytes] = loop.create_future()
+        self._waiting[transaction] = answer
+        timer = loop.call_later(timeout_s, _give, answer, b"")
+        try:
+            self._line.write(request)
+            return await answer
+        finally:
+            timer.cancel()
+            del self._waiting[transaction]
 
-    def _note_sign_of_life(self, frame: bytes) -> None:
+    def _changed(self) -> None:
+        """Give what came to those who wait for it; where the connection has gone, tell them all."""
+        if not self._line.is_open:
+            self._head = b""
+            self._fail(self._line.trouble)
+            return
+        heard = self._head + self._line.take()
+        try:
+            while (size := tcp_frame_bytes(heard)) is not None and len(heard) >= size:
+                self._sort_out(heard[:size])
+                heard = heard[size:]
+        except ReplyError as error:  # what comes is no Modbus TCP: there is no way back into step on this connection
+            text = f"{self._line.name}: {error}; the connection was closed"
+            self._fail(DriverError(DriverFault.GARBLED, text))
+            self._line.close()
+            return
+        self._head = heard
+
+    def _sort_out(self, frame: bytes) -> None:
+        self._silent_requests = 0
+        answer = self._waiting.get(int.from_bytes(frame[:2], "big"))
+        if answer is None or answer.done():
+            self.discarded["late answers"] += 1
+        else:
+            answer.set_result(frame)
+
+    def _fail(self, error: DriverError) -> None:
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(DriverError(error.kind, str(error)))
+
+    def _note_silence(self) -> None:
         """Close a connection on which nothing comes any more: its other end may be gone without a word."""
-        self._silent_requests = 0 if frame else self._silent_requests + 1
+        self._silent_requests += 1
         if self._silent_requests >= _SILENT_REQUESTS:
             self._silent_requests = 0
             self._line.close()
-
-    async def _frame(self, timeout_s: float) -> bytes:
-        try:
-            return await self._line.receive(tcp_frame_bytes, timeout_s=timeout_s)
-        except ReplyError as error:
-            self._line.close()  # what comes is no Modbus TCP: there is no way back into step on this connection
-            raise DriverError(DriverFault.GARBLED, f"{self._line.name}: {error}; the connection was closed") from error
 
 
 def _values(parse: Callable[[], tuple[int, ...]], where: str, frame: bytes) -> tuple[int, ...]:
@@ -212,3 +241,8 @@ def _driver_error(error: ReplyError, where: str, frame: bytes) -> DriverError:
     if error.kind is ReplyFault.SHORT:
         return DriverError(DriverFault.TIMEOUT, f"{where}: the answer broke off after {len(frame)} bytes ({shown})")
     return DriverError(DriverFault.GARBLED, f"{where}: {error} ({shown})")
+
+
+def _give(answer: asyncio.Future[bytes], frame: bytes) -> None:
+    if not answer.done():
+        answer.set_result(frame)

@@ -58,7 +58,8 @@ class SpoolState:
     """The spool in numbers. Totals count records over the spool's whole life, all epochs.
 
     `oldest_uncommitted_ms` is the time of the records that wait longest. `bytes_written` counts what this opening
-    wrote to the disk: the log's growth, and the pages copied from it into the file.
+    wrote: the log's growth, and the pages copied from it into the file. The kernel counts about a half more, because
+    what is appended to the log does not end where pages end.
     """
 
     epoch: int

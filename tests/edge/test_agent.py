@@ -187,6 +187,7 @@ async def test_its_last_word_is_that_it_goes_and_its_will_that_it_vanished(
         assert (await told_status(port, online=False)).accepted_total is not None
         agent = start_agent(config)
         wait_until("it is connected", lambda: bool(status_of(config)["link"]["connected"]), within_s=20)
+        await told_status(port, online=True)
         agent.kill()
         assert (await told_status(port, online=False)).accepted_total is None
     finally:

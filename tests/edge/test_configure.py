@@ -115,6 +115,13 @@ def test_devices_whose_line_settings_differ_need_those_of_the_bus(tmp_path: Path
     assert checked_gateway(said).config.buses[0].baud == 19200
 
 
+def test_only_modbus_tcp_has_several_requests_in_flight(tmp_path: Path) -> None:
+    (told,) = faults_with(tmp_path, buses=[f"{LINE}, in_flight: 2"], devices=[METER])
+    assert "buses[0].in_flight: found in_flight with kind modbus-rtu" in told
+    good = GatewayFile(folder=tmp_path, buses=[f"{LAN}, in_flight: 2"], devices=[COUNTING]).write()
+    assert checked_gateway(good).config.buses[0].in_flight == 2
+
+
 def test_one_serial_server_is_one_bus(tmp_path: Path) -> None:
     server = "kind: modbus-rtu-over-tcp, host: 192.0.2.8, tcp_port: 4001"
     devices = [METER, METER.replace("meter-1", "meter-2").replace("line", "line-2")]

@@ -67,33 +67,48 @@ def test_after_a_failed_sync_nothing_is_accepted_any_more(spool: SqliteSpool, tm
     other.close()
 
 
-def test_i2_a_checkpoint_that_fails_takes_nothing_back(spool: SqliteSpool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+def test_i2_a_checkpoint_that_fails_takes_nothing_back(spool: SqliteSpool, tmp_path: Path, error: int) -> None:
     """The log is synced, the file is not: the records are durable, and their seqs are used."""
-    grow_log(spool, tmp_path)
-    epoch, accepted = spool.state().epoch, spool.state().accepted_total
-    first, last = where_calls_fail_in_checkpoint(spool)
-    assert first == accepted + 1
-    other = after_a_power_cut(tmp_path / "spool.sqlite", tmp_path / "other")
-    assert held(other).seqs(epoch) == set(range(1, last + 1))
+    path = tmp_path / "spool.sqlite"
+    epoch, last = spool.state().epoch, until_a_checkpoint_is_due(spool, path)
+    accepted = where_calls_fail(WRITE, error, lambda: spool.accept(wide_readings(60)), on=path)
+    assert accepted == (last + 1, last + 60)
+    if error == errno.EIO:
+        with pytest.raises(SpoolBrokenError):
+            spool.accept(readings(1))
+    else:
+        assert spool.accept(readings(1)) == (last + 61, last + 61)
+    other = after_a_power_cut(path, tmp_path / "other")
+    assert held(other).seqs(epoch) >= set(range(1, last + 61))
+    assert not held(other).lost
     other.close()
 
 
-def grow_log(spool: SqliteSpool, folder: Path) -> None:
-    """Accept until the next group makes the log due for a checkpoint."""
-    log = folder / "spool.sqlite-wal"
-    while log.stat().st_size < 2 * 1024 * 1024 - 40_000:
-        spool.accept(wide_readings(30))
-
-
-def where_calls_fail_in_checkpoint(spool: SqliteSpool) -> tuple[int, int]:
-    """Accept while another reader holds the file, so that the checkpoint cannot be made."""
-    path = Path(spool._database.execute("PRAGMA database_list").fetchone()[2])  # noqa: SLF001 - where it is
+def test_a_checkpoint_that_another_program_holds_up_is_made_later(spool: SqliteSpool, tmp_path: Path) -> None:
+    path = tmp_path / "spool.sqlite"
+    until_a_checkpoint_is_due(spool, path)
     reader = sqlite3.connect(path, isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM chunk").fetchone()
-    accepted = spool.accept(wide_readings(60))
+    spool.accept(wide_readings(60))
+    log = path.with_name("spool.sqlite-wal")
+    assert log.stat().st_size > CHECKPOINT_BYTES
     reader.close()
-    return accepted
+    while log.stat().st_size:
+        assert log.stat().st_size < 3 * CHECKPOINT_BYTES
+        spool.accept(wide_readings(60))
+
+
+CHECKPOINT_BYTES = 2 * 1024 * 1024
+
+
+def until_a_checkpoint_is_due(spool: SqliteSpool, path: Path) -> int:
+    """Accept until the next group of 60 makes the log due for a checkpoint; the last seq."""
+    log, last = path.with_name("spool.sqlite-wal"), 0
+    while log.stat().st_size < CHECKPOINT_BYTES - 60_000:
+        _, last = spool.accept(wide_readings(30))
+    return last
 
 
 def test_another_program_that_holds_the_file_is_named_as_the_cause(spool: SqliteSpool, tmp_path: Path) -> None:
