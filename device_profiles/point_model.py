@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le, MinLen
 
-from wire.identifiers import check_key
+from wire.identifiers import check_point_key
 from wire.quantities import quantity
 from wire.records import Quality, RecordKind, Value
 
@@ -104,7 +104,7 @@ class Meaning:
 
     def __post_init__(self) -> None:
         """Refuse a key that may not name a field, an unknown quantity, and a scale that loses the value."""
-        check_key(self.key, what="point")
+        check_point_key(self.key)
         quantity(self.quantity)
         if self.scale == 0:
             raise ValueError(f"point {self.key}: scale 0 would lose the value")

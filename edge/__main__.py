@@ -20,7 +20,7 @@ def main() -> None:
     """Run one command; the exit code is 0 only where it succeeded."""
     if sys.argv[1:2] == ["run"]:
         sys.exit(_run(sys.argv[2:]))
-    importlib.import_module("edge.commands").app()
+    importlib.import_module("edge.commands").app(prog_name="sen-edge")
 
 
 def _run(arguments: list[str]) -> int:

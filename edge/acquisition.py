@@ -239,7 +239,8 @@ class Acquisition:
         values = plain_values(one.health.last, now_ms=self._clock.now_ms())
         good = any(value["quality"] == Quality.GOOD.name.lower() for value in values)
         raw = [_wire_text(frame) for frame in one.streamer.newest_frames()]
-        return _told(one.health, values, raw=raw, error=one.health.trouble, good=good)
+        error = one.health.trouble or (None if values else "nothing has come from it yet")
+        return _told(one.health, values, raw=raw, error=error, good=good)
 
 
 async def _read_polled(one: _Polled) -> Told:
@@ -250,7 +251,7 @@ async def _read_polled(one: _Polled) -> Told:
         for point, value in zip(reading.stream.points, reading.values, strict=True)
     }
     values = plain_values(last, now_ms=max(reading.time_ms for reading in readings))
-    errors = [reading.error for reading in readings if reading.error]
+    errors = dict.fromkeys(reading.error for reading in readings if reading.error)
     raw = [frame.hex(" ") for reading in readings for frame in reading.raw]
     return _told(one.health, values, raw=raw, error="; ".join(errors) or None, good=bool(raw))
 

@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 from device_profiles.compiled import plain_of
 from device_profiles.fault_words import Broken, closest, shown
 from device_profiles.faults import Fault, FileFaults, read_document
-from device_profiles.library import LibraryError, load_profile, profile_paths
+from device_profiles.library import LibraryError, load_profile, profile_paths, read_text
 from device_profiles.model import DeviceProfile
+from device_profiles.serial_model import SerialDevice, SerialMode
 from device_profiles.yaml_tree import Path as KeyPath
-from device_profiles.yaml_tree import Tree, YamlTree
+from device_profiles.yaml_tree import Tree, YamlTree, read_tree
 from edge.config import BusKind, CheckedGateway, GatewayConfig
 from edge.control import ControlError, socket_path
 from wire.errors import WireError
@@ -43,6 +44,7 @@ def checked_gateway(path: Path) -> CheckedGateway:
     profiles = _Profiles(folder / "profiles")
 
     def rules(tree: YamlTree) -> Iterator[Broken]:
+        yield from _text_rules((), tree.value)
         yield from _name_rules(tree)
         yield from _mode_rules(tree)
         yield from _state_rules(tree, folder)
@@ -62,15 +64,20 @@ def checked_gateway(path: Path) -> CheckedGateway:
 
 def main(arguments: list[str]) -> int:
     """Check one file; see the module."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m edge.configure FILE\n")
+        return 2
     (file,) = arguments
     try:
         checked = checked_gateway(Path(file))
     except FileFaults as faults:
         sys.stderr.write(f"{faults}\n{len(faults.faults)} fault(s)\n")
         return 1
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        sys.stderr.write(f"{file}: {reason}; `docs/gateway.md` shows a gateway file\n")
+    except UnicodeDecodeError as error:
+        sys.stderr.write(f"{file}: not UTF-8 text (at byte {error.start}); `docs/gateway.md` shows a gateway file\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"{file}: {error.strerror or error}; `docs/gateway.md` shows a gateway file\n")
         return 1
     sys.stdout.write(json.dumps(plain_of(checked)))
     return 0
@@ -84,18 +91,45 @@ class _Profiles:
         self.names = profile_paths(self._folders)
         self.good: dict[str, DeviceProfile] = {}
         self.faults: list[Fault] = []
+        self._bad: set[str] = set()
 
     def get(self, name: str) -> DeviceProfile | None:
         """The profile, or None where it is bad; its faults are kept."""
-        if name not in self.good:
-            try:
-                self.good[name] = load_profile(name, self._folders)
-            except FileFaults as faults:
-                self.faults.extend(faults.faults)
-                return None
-            except LibraryError:
-                return None
-        return self.good[name]
+        if name not in self.good and name not in self._bad:
+            faults = self._read(name)
+            if faults:
+                self._bad.add(name)
+                self.faults.extend(faults)
+        return self.good.get(name)
+
+    def _read(self, name: str) -> tuple[Fault, ...]:
+        """Keep the profile; its faults where it has any."""
+        file = self.names[name]
+        try:
+            profile = load_profile(name, self._folders)
+        except FileFaults as faults:
+            return faults.faults
+        except LibraryError as error:
+            found = f"what cannot be read ({error.__cause__})"
+            return (Fault(file=str(file), line=1, where="", found=found, expected="a profile"),)
+        if profile.profile != name:
+            line = read_tree(read_text(file)).line_of(("profile",))
+            expected = f"{name!r}, as the file's path says"
+            return (Fault(file=str(file), line=line, where="profile", found=repr(profile.profile), expected=expected),)
+        self.good[name] = profile
+        return ()
+
+
+def _text_rules(path: KeyPath, value: Tree) -> Iterator[Broken]:
+    """Names of files, hosts and users can be written down: no control characters, no halves of characters."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _text_rules((*path, key), item)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _text_rules((*path, index), item)
+    elif isinstance(value, str) and value and not value.isprintable():
+        yield Broken(path=path, found=shown(value), expected="text that can be printed")
 
 
 def _name_rules(tree: YamlTree) -> Iterator[Broken]:
@@ -119,7 +153,7 @@ def _name_rules(tree: YamlTree) -> Iterator[Broken]:
 
 def _mode_rules(tree: YamlTree) -> Iterator[Broken]:
     mode = tree.at(("mode",))
-    if mode in set(Mode) and mode not in _MODES:
+    if isinstance(mode, str) and mode in set(Mode) and mode not in _MODES:
         yield Broken(path=("mode",), found=str(mode), expected=f"{', '.join(_MODES)}: a gateway makes no other data")
 
 
@@ -129,6 +163,8 @@ def _state_rules(tree: YamlTree, folder: Path) -> Iterator[Broken]:
         socket_path(folder / (name if isinstance(name, str) else "state"))
     except ControlError as error:
         yield Broken(path=("state_dir",), found=str(error), expected="a shorter path")
+    except UnicodeEncodeError:
+        return  # no text that can be printed, and told as such
 
 
 def _names(tree: YamlTree) -> Iterator[tuple[KeyPath, Tree]]:
@@ -162,16 +198,28 @@ def _is_broker(url: str) -> bool:
         port = parts.port
     except ValueError:
         return False
-    return parts.scheme in {"mqtt", "mqtts"} and bool(parts.hostname) and port != 0 and not parts.username
+    is_bare = not (parts.username or parts.path.strip("/") or parts.query or parts.fragment)
+    return parts.scheme in {"mqtt", "mqtts"} and _is_host(parts.hostname or "") and port != 0 and is_bare
+
+
+def _is_host(name: str) -> bool:
+    """Whether it can be looked up at all; the resolver is not asked."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return bool(name) and not any(letter.isspace() or letter in "/@" for letter in name)
 
 
 def _bus_rules(tree: YamlTree) -> Iterator[Broken]:
     for path, bus in tree.mappings("buses"):
-        kind = bus.get("kind")
-        if kind not in set(BusKind):
+        host = bus.get("host")
+        if isinstance(host, str) and host and not _is_host(host):
+            yield Broken(path=(*path, "host"), found=shown(host), expected="an address, or a name the network knows")
+        kind = _kind_of(bus)
+        if kind is None:
             continue
-        is_port = BusKind(str(kind)).is_port
-        needed, foreign = ("port", _LINK_KEYS) if is_port else ("host", _LINE_KEYS[:1])
+        needed, foreign = ("port", _LINK_KEYS) if kind.is_port else ("host", _LINE_KEYS[:1])
         if kind != BusKind.MODBUS_TCP:
             foreign = (*foreign, "in_flight")
         if bus.get(needed) is None:
@@ -182,17 +230,23 @@ def _bus_rules(tree: YamlTree) -> Iterator[Broken]:
     yield from _shared_ports(tree)
 
 
+def _kind_of(bus: Mapping[str, Tree]) -> BusKind | None:
+    """The kind of a bus; None where it is none, which the types tell."""
+    kind = bus.get("kind")
+    return BusKind(kind) if isinstance(kind, str) and kind in set(BusKind) else None
+
+
 def _shared_ports(tree: YamlTree) -> Iterator[Broken]:
     """A line has one master: a serial port, and what a serial device server serves, belong to one bus."""
-    seen: dict[tuple[Tree, ...], Tree] = {}
+    seen: dict[str, Tree] = {}
     for path, bus in tree.mappings("buses"):
         is_server = bus.get("kind") == BusKind.MODBUS_RTU_OVER_TCP
         key = "host" if is_server else "port"
-        place = (bus.get("host"), bus.get("tcp_port", _DEFAULT_TCP_PORT)) if is_server else (bus.get("port"),)
         if not isinstance(bus.get(key), str):
             continue
+        place = f"{bus['host']}:{bus.get('tcp_port', _DEFAULT_TCP_PORT)}" if is_server else str(bus["port"])
         if place in seen:
-            found = f"{':'.join(str(part) for part in place)!r}, which is bus {seen[place]}"
+            found = f"{place!r}, which is bus {seen[place]}"
             yield Broken(path=(*path, key), found=found, expected="one bus a port")
         seen.setdefault(place, bus.get("bus"))
 
@@ -202,11 +256,12 @@ def _device_rules(tree: YamlTree, profiles: _Profiles) -> Iterator[Broken]:
     taken: dict[tuple[Tree, Tree], Tree] = {}
     occupied: dict[Tree, Tree] = {}
     for path, device in tree.mappings("devices"):
-        bus = buses.get(device.get("bus"))
-        if isinstance(device.get("bus"), str) and bus is None:
+        at = device.get("bus")
+        bus = buses.get(at) if isinstance(at, str) else None
+        if isinstance(at, str) and bus is None:
             names = [str(name) for name in buses]
-            expected = f"one of {', '.join(names)}" + closest(str(device["bus"]), names)
-            yield Broken(path=(*path, "bus"), found=shown(device["bus"]), expected=expected)
+            expected = f"one of {', '.join(names)}" + closest(at, names)
+            yield Broken(path=(*path, "bus"), found=shown(at), expected=expected)
         name = device.get("profile")
         if not isinstance(name, str):
             continue
@@ -217,8 +272,8 @@ def _device_rules(tree: YamlTree, profiles: _Profiles) -> Iterator[Broken]:
         profile = profiles.get(name)
         if profile is not None:
             yield from _period_rules(path, device, profile)
-            if bus is not None and bus.get("kind") in set(BusKind):
-                yield from _fit_rules(path, device, bus, profile)
+            if bus is not None and (kind := _kind_of(bus)) is not None:
+                yield from _fit_rules(path, device, kind, profile)
                 yield from _address_rules(path, device, profile, taken, occupied)
 
 
@@ -247,10 +302,7 @@ def _period_rules(path: KeyPath, device: Mapping[str, Tree], profile: DeviceProf
             yield Broken(path=(*path, "every_s", name), found=shown(name), expected=expected)
 
 
-def _fit_rules(
-    path: KeyPath, device: Mapping[str, Tree], bus: Mapping[str, Tree], profile: DeviceProfile
-) -> Iterator[Broken]:
-    kind = BusKind(str(bus["kind"]))
+def _fit_rules(path: KeyPath, device: Mapping[str, Tree], kind: BusKind, profile: DeviceProfile) -> Iterator[Broken]:
     if kind.is_modbus != (profile.modbus is not None):
         speaks = "Modbus" if profile.modbus is not None else "a serial protocol of its own"
         yield Broken(
@@ -268,21 +320,35 @@ def _address_rules(
     occupied: dict[Tree, Tree],
 ) -> Iterator[Broken]:
     name = device.get("device")
-    if profile.modbus is None:
+    if profile.serial is not None:
         if device["bus"] in occupied:
             found = f"bus {device['bus']}, which {occupied[device['bus']]} is on"
             yield Broken(path=(*path, "bus"), found=found, expected="one device on a serial line of this kind")
         occupied[device["bus"]] = name
-        if device.get("unit") is not None and profile.serial is not None and profile.serial.mode == "stream":
-            yield Broken(path=(*path, "unit"), found="a unit address", expected="none: this device sends by itself")
+        yield from _serial_unit_rules(path, device, profile.serial)
+    if profile.modbus is None:
         return
-    unit = device.get("unit", profile.modbus.unit)
+    unit = device.get("unit")
+    unit = profile.modbus.unit if unit is None else unit
+    if unit is not None and not isinstance(unit, int):
+        return
     if unit is None:
         yield Broken(path=path, found="no unit", expected=f"unit: the address set on the device ({profile.profile})")
     elif (device["bus"], unit) in taken:
         found = f"unit {unit}, which is {taken[device['bus'], unit]} on bus {device['bus']}"
         yield Broken(path=(*path, "unit"), found=found, expected="an address of its own")
     taken[device["bus"], unit] = name
+
+
+def _serial_unit_rules(path: KeyPath, device: Mapping[str, Tree], serial: SerialDevice) -> Iterator[Broken]:
+    """A unit address stands where the device is asked by one, and nowhere else."""
+    is_asked_by_it = any(group.request is not None and group.request.address is not None for group in serial.groups)
+    if device.get("unit") is None and is_asked_by_it:
+        yield Broken(path=path, found="no unit", expected="unit: the address set on the device, it is asked by it")
+    elif device.get("unit") is not None and not is_asked_by_it:
+        sends = serial.mode is SerialMode.STREAM
+        why = "this device sends by itself" if sends else "this device is asked without an address"
+        yield Broken(path=(*path, "unit"), found="a unit address", expected=f"none: {why}")
 
 
 if __name__ == "__main__":

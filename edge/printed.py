@@ -1,5 +1,6 @@
 """What the commands print for a person. Pure."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,6 +11,8 @@ _MINUTE_S: Final = 60
 _HOUR_MIN: Final = 60
 _DAY_H: Final = 24
 _KILO: Final = 1000
+_COLUMNS: Final = 80
+_NAME_COLUMNS: Final = 29  # the longest group and point of the library
 
 
 def status_text(status: Told) -> str:
@@ -28,6 +31,7 @@ def status_text(status: Told) -> str:
     ]
     if spool["trouble"]:
         lines.append(f"        TROUBLE: {spool['trouble']}; {spool['held']} readings wait in memory")
+    lines = [part for line in lines for part in _wrapped(line, indent=8)]
     for device in status["devices"]:
         lines.append("")
         lines.extend(_device_lines(device))
@@ -35,12 +39,13 @@ def status_text(status: Told) -> str:
 
 
 def reading_text(reading: Told) -> str:
-    """One device's values beside what came over the wire."""
-    lines = [f"{reading['device']} ({reading['profile']} on {reading['bus']})"]
+    """One device's values beside what came over the wire, for an 80-column terminal."""
+    lines = _wrapped(f"{reading['device']} ({reading['profile']} on {reading['bus']})", indent=2)
     lines.extend(f"  {_value_text(value)}  {value['quality']}" for value in reading["values"])
-    lines.extend(f"  raw {raw}" for raw in reading["raw"])
+    for raw in reading["raw"]:
+        lines.extend(_wrapped(f"  raw {raw}", indent=6))
     if reading["error"]:
-        lines.append(f"  {reading['error']}")
+        lines.extend(_wrapped(f"  {reading['error']}", indent=2))
     return "\n".join(lines)
 
 
@@ -70,19 +75,34 @@ def _device_lines(device: Told) -> list[str]:
     age_s = device["last_answer_age_s"]
     answered = "never answered" if age_s is None else f"answered {age_text(age_s)} ago"
     silent = ", SILENT" if device["silent"] else ""
-    lines = [f"{device['device']} ({device['profile']} on {device['bus']}): {answered}{silent}"]
+    lines = _wrapped(f"{device['device']} ({device['profile']} on {device['bus']}): {answered}{silent}", indent=2)
     errors = ", ".join(f"{kind} {count}" for kind, count in device["errors"].items())
     if errors:
-        lines.append(f"  errors: {errors}")
+        lines.extend(_wrapped(f"  errors: {errors}", indent=4))
     if device["trouble"]:
-        lines.append(f"  {device['trouble']}")
+        lines.extend(_wrapped(f"  {device['trouble']}", indent=2))
     lines.extend(
-        f"  {_value_text(value)}  {age_text(value['age_s']):>12}  {value['quality']}" for value in device["values"]
+        f"  {_value_text(value)}  {age_text(value['age_s']):>11}  {value['quality']}" for value in device["values"]
     )
     return lines
 
 
 def _value_text(value: Told) -> str:
-    number = "-" if value["value"] is None else f"{value['value']:g}"
+    name = f"{value['group']}.{value['point']}"
+    if len(name) > _NAME_COLUMNS:
+        name = f"{name}\n{'':{2 + _NAME_COLUMNS}}"
+    number = "-" if value["value"] is None else _number_text(value["value"])
     unit = "" if value["unit"] == "1" else value["unit"]
-    return f"{value['group'] + '.' + value['point']:34} {number:>12} {unit:8}"
+    return f"{name:{_NAME_COLUMNS}} {number:>13} {unit:5}"
+
+
+def _number_text(number: float) -> str:
+    """All the digits it has: a counter of which the last are left out cannot be checked against the display."""
+    return str(number) if isinstance(number, int) else f"{number:.12g}"
+
+
+def _wrapped(line: str, *, indent: int) -> list[str]:
+    """A line in as many as the terminal needs; what has no spaces stays in one piece, so that it can be copied."""
+    return textwrap.wrap(
+        line, _COLUMNS, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    ) or [line]

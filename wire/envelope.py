@@ -19,7 +19,7 @@ VERSION = 1
 MAX_PAYLOAD_BYTES = 128 * 1024
 MAX_EXPANDED_BYTES = 1024 * 1024
 
-# Measured on batches of 100 to 6000 values: levels above 12 save nothing and take twice the time.
+# On a body of 6 kB, levels above 12 saved nothing and took twice the time.
 _ZSTD_LEVEL = 12
 _CRC_BYTES = 4
 _FIELDS = 5

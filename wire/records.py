@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from wire.identifiers import DeviceId, GatewayId, SiteId, check_identifier, check_key
+from wire.identifiers import (
+    QUALITY_SUFFIX,
+    DeviceId,
+    GatewayId,
+    SiteId,
+    check_identifier,
+    check_key,
+    check_point_key,
+)
 
 MAX_EPOCH = 2**64 - 1
 MAX_SEQ = 2**53
@@ -88,7 +96,7 @@ class PointLayout:
 
     def __post_init__(self) -> None:
         """Refuse a key that may not name a field."""
-        check_key(self.key, what="point")
+        check_point_key(self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +121,10 @@ class Stream:
         check_key(self.group, what="group")
         check_key(self.measurement, what="measurement")
         keys = [point.key for point in self.points]
+        shadowed = {key + QUALITY_SUFFIX for key in keys} & set(keys)
+        if shadowed:
+            msg = f"device {self.device} group {self.group}: {', '.join(shadowed)} is where a point's quality is stored"
+            raise ValueError(msg)
         if not keys or len(set(keys)) != len(keys):
             msg = f"device {self.device} group {self.group}: expected distinct points, at least one, found {keys}"
             raise ValueError(msg)

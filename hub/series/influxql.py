@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from hub.series.base import Aggregate, Latest, Sample, Selection, SeriesError, SeriesKey, TimeRange
-from hub.series.names import QUALITY_FIELD, QUALITY_SUFFIX, TAGS
+from wire.identifiers import QUALITY_KEY, QUALITY_SUFFIX, TAG_KEYS
 from wire.records import Mode, Quality
 
 # What a JSON text gives: its shape is checked where it is taken apart, in this module.
 Json: TypeAlias = Any
 
-_GROUP_BY_TAGS = ", ".join(f'"{tag}"' for tag in TAGS)
+_GROUP_BY_TAGS = ", ".join(f'"{tag}"' for tag in TAG_KEYS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ def windows(series: SeriesKey, time_range: TimeRange, *, aggregate: Aggregate, w
 
 def count(measurement: str, selection: Selection) -> str:
     """How many points match: each has exactly one `quality`."""
-    return _select(f'count("{QUALITY_FIELD}")', measurement, _where(selection), "")
+    return _select(f'count("{QUALITY_KEY}")', measurement, _where(selection), "")
 
 
 def selection_of(series: SeriesKey) -> Selection:
@@ -101,7 +101,7 @@ def results_of(body: Json, *, expected: int) -> list[Result]:
 def fields_of(result: Result) -> dict[str, list[str]]:
     """The points of each measurement: its floats, and what only ever had a quality (an integer) and never a number."""
     return {
-        table.name: sorted({_point_key(str(row[0]), str(row[1])) for row in table.rows} - {QUALITY_FIELD})
+        table.name: sorted({_point_key(str(row[0]), str(row[1])) for row in table.rows} - {QUALITY_KEY})
         for table in result
     }
 
@@ -111,7 +111,7 @@ def latest_of(measurement: str, field: str, result: Result) -> list[Latest]:
     return [
         Latest(series=_series_key(measurement, field, table.tags), sample=sample)
         for table in result
-        if all(table.tags.get(tag) for tag in TAGS)
+        if all(table.tags.get(tag) for tag in TAG_KEYS)
         for sample in _samples(table)
     ]
 
@@ -149,7 +149,7 @@ def _point_key(field: str, field_type: str) -> str:
 
 
 def _where(selection: Selection, time_range: TimeRange | None = None) -> str:
-    wanted = {tag: getattr(selection, tag) for tag in TAGS}
+    wanted = {tag: getattr(selection, tag) for tag in TAG_KEYS}
     terms = [f"\"{tag}\" = '{value}'" for tag, value in wanted.items() if value is not None]
     if time_range is not None:
         terms += [f"time >= {time_range.start_ns:d}", f"time < {time_range.end_ns:d}"]

@@ -9,7 +9,8 @@ Source: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 """
 
 from hub.series.base import Point
-from hub.series.names import QUALITY_FIELD, QUALITY_SUFFIX, why_unwritable, worst_quality
+from hub.series.names import why_unwritable, worst_quality
+from wire.identifiers import QUALITY_KEY, QUALITY_SUFFIX
 from wire.records import Quality
 
 
@@ -34,5 +35,5 @@ def line_of(point: Point) -> str:
         for key, quality in point.qualities.items()
         if quality is not Quality.GOOD
     ]
-    fields.append(f"{QUALITY_FIELD}={worst_quality(point).value}i")
+    fields.append(f"{QUALITY_KEY}={worst_quality(point).value}i")
     return f"{point.measurement},{tags} {','.join(fields)} {point.time_ns}"

@@ -8,14 +8,9 @@ import math
 
 from hub.series.base import Point, Selection
 from wire.errors import WireError
-from wire.identifiers import check_identifier, check_key
+from wire.identifiers import QUALITY_SUFFIX, check_identifier, check_key, check_point_key
 from wire.records import Quality
 
-QUALITY_FIELD = "quality"
-QUALITY_SUFFIX = "_quality"
-TAGS = ("device", "gateway", "group", "mode", "site")
-# `time` is every database's own column; a tag and a field may not share a name (InfluxDB 3).
-RESERVED_FIELDS = frozenset({"time", QUALITY_FIELD, *TAGS})
 # Stored times are signed 64 bit; InfluxDB keeps the two highest for itself.
 MAX_TIME_NS = 2**63 - 3
 
@@ -58,9 +53,7 @@ def _check_names(point: Point) -> None:
     check_identifier(point.gateway, what="gateway")
     check_identifier(point.device, what="device")
     for key in point.qualities:
-        check_key(key, what="point")
-        if key in RESERVED_FIELDS:
-            raise WireError(f"point {key!r}: expected a key other than {', '.join(sorted(RESERVED_FIELDS))}")
+        check_point_key(key)
         if key + QUALITY_SUFFIX in point.qualities:
             raise WireError(f"point {key + QUALITY_SUFFIX!r}: this is where the quality of point {key!r} is stored")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -80,6 +81,8 @@ def test_status_says_how_every_device_the_spool_and_the_link_are(running: tuple[
     assert devices["tcp-9"]["errors"]["timeout"] >= 2
     assert status["spool"]["in_flight"] == status["spool"]["accepted_total"]
     assert not status["link"]["connected"]
+    assert status["spool"]["bytes_written"] > 0
+    assert status["spool"]["oldest_uncommitted_age_s"] > 0
     shown = sen_edge("status", str(config)).out
     assert "NOT CONNECTED" in shown
     assert "tcp-9 (test/counter on lan): never answered, SILENT" in shown
@@ -139,6 +142,44 @@ def test_told_to_stop_it_keeps_what_it_read_and_ends_well(
     kept = spool.state().in_flight
     spool.close()
     assert kept >= said
+
+
+def test_what_a_killed_agent_leaves_keeps_neither_status_nor_read_nor_its_successor_from_working(
+    running: tuple[Program, Path],
+) -> None:
+    agent, config = running
+    agent.kill()
+    assert (config.parent / "state" / "control.sock").exists()
+    said = sen_edge("status", str(config))
+    assert (said.code, said.out) == (1, "")
+    assert "no agent runs here" in said.err
+    assert sen_edge("read", str(config), "tcp-1").code == 0
+    agent.start()
+    wait_until("its successor answers", lambda: sen_edge("status", str(config)).code == 0, within_s=20)
+    assert agent.stop(within_s=10) == 0
+
+
+def test_it_ends_in_time_while_it_waits_for_a_broker_that_does_not_answer(tmp_path: Path, field: CountingField) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as silent:
+        address = silent.getsockname()
+        with socket.create_connection(address):  # the only place in the queue is taken: who comes now waits
+            agent = start_agent(gateway_file(tmp_path, field, broker=address[1]))
+            assert agent.stop(within_s=10) == 0
+
+
+def test_of_a_device_that_has_not_spoken_yet_a_read_says_so(tmp_path: Path) -> None:
+    config = GatewayFile(
+        folder=tmp_path,
+        buses=[f"bus: gps, kind: serial, port: {tmp_path}/none"],
+        devices=["device: gps-1, bus: gps, profile: nmea/gnss"],
+    ).write()
+    agent = start_agent(config)
+    try:
+        said = sen_edge("read", str(config), "gps-1")
+    finally:
+        agent.stop()
+    assert said.code == 1
+    assert "no such port" in said.out
 
 
 def test_a_disk_that_fails_ends_it_with_one_line(tmp_path: Path, field: CountingField) -> None:

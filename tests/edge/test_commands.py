@@ -1,6 +1,7 @@
 """`sen-edge` as a technician types it where no agent runs: what it prints, and that it fails where it must."""
 
 import os
+import socket
 import threading
 import tty
 from collections.abc import Callable, Iterator
@@ -78,7 +79,7 @@ def test_values_are_printed_beside_what_came_over_the_wire(counting: Path) -> No
     said = sen_edge("read", str(counting), "rtu-1")
     assert said.code == 0
     assert "counters.pulses_0" in said.out
-    assert "raw 01 04 20 00 00 00 08 00 00 00 09" in said.out
+    assert "raw 01 04 20 00 00 00 08 00 00 00 09" in " ".join(said.out.split())
 
 
 @pytest.mark.parametrize(
@@ -104,15 +105,34 @@ def test_a_device_that_speaks_by_itself_is_listened_to(
     assert said.told["raw"] == [raw]
 
 
-def test_a_port_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
+def test_neither_a_cycle_nor_a_read_speaks_to_the_broker(field: CountingField, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        broker.setblocking(False)
+        config = GatewayFile(
+            folder=tmp_path,
+            broker=broker.getsockname()[1],
+            buses=[f"bus: lan, kind: modbus-tcp, host: 127.0.0.1, tcp_port: {field.tcp_port}"],
+            devices=[f"device: tcp-1, bus: lan, profile: {COUNTER}, unit: 1"],
+        ).write()
+        said = sen_edge("test", str(config))
+        assert said.code == 0
+        assert "counters.pulses_7" in said.out
+        assert sen_edge("read", str(config), "tcp-1").code == 0
+        with pytest.raises(BlockingIOError):
+            broker.accept()
+
+
+@pytest.mark.parametrize("command", ["read", "test"])
+def test_a_port_that_is_not_there_says_what_to_do(tmp_path: Path, command: str) -> None:
     config = GatewayFile(
         folder=tmp_path,
         buses=[f"bus: line, kind: modbus-rtu, port: {tmp_path}/none, baud: 9600"],
         devices=[f"device: d1, bus: line, profile: {COUNTER}, unit: 1"],
     ).write()
-    said = sen_edge("read", str(config), "d1")
+    said = sen_edge(command, str(config), *(["d1"] if command == "read" else []), "--json")
     assert said.code == 1
-    assert f"{tmp_path}/none: no such port; is the adapter plugged in?" in said.out
+    told = said.told if command == "read" else said.told[0]
+    assert told["error"].count(f"{tmp_path}/none: no such port; is the adapter plugged in?") == 1
 
 
 @pytest.mark.parametrize(
@@ -123,9 +143,14 @@ def test_a_port_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
         (["test", "{folder}/none.yaml"], "none.yaml: No such file or directory"),
         (["run", "{folder}/none.yaml"], "none.yaml: No such file or directory"),
         (["status", "{folder}"], "Is a directory"),
+        (["status", "{folder}/none.yaml"], "none.yaml: No such file or directory"),
+        (["run", "{folder}/binary.yaml"], "binary.yaml: not UTF-8 text (at byte 1)"),
+        (["test", "{folder}/binary.yaml"], "binary.yaml: not UTF-8 text (at byte 1)"),
+        (["--", "run", "{folder}/none.yaml"], "none.yaml: No such file or directory"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(counting: Path, arguments: list[str], expected: str) -> None:
+    (counting.parent / "binary.yaml").write_bytes(b"a\xff\x00")
     said = sen_edge(*(word.format(file=counting, folder=counting.parent) for word in arguments))
     assert (said.code, said.out) == (1, "")
     assert expected in said.err
@@ -157,6 +182,33 @@ def test_a_state_folder_that_cannot_be_used_is_told_in_one_line(
     (line,) = said.err.splitlines()
     assert f"state_dir {tmp_path / name}" in line
     assert "name a folder this user may write" in line
+
+
+@pytest.mark.parametrize("text", ["", "{", "\0", "- 1", "[" * 3000])
+def test_what_is_no_gateway_file_is_told_with_its_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(text)
+    for command in ("status", "run"):
+        said = sen_edge(command, str(path))
+        assert said.code == 1
+        assert said.err.startswith(f"{path}:1: found ")
+        assert said.err.splitlines()[-1] == "1 fault(s)"
+
+
+def test_a_folder_where_the_socket_should_be_is_told_in_one_line(counting: Path) -> None:
+    (counting.parent / "state" / "control.sock").mkdir(parents=True)
+    said = sen_edge("run", str(counting))
+    assert said.code == 1
+    last = said.err.splitlines()[-1]
+    assert last.startswith(f"sen-edge: {counting.parent}/state/control.sock: ")
+
+
+def test_a_state_folder_with_too_long_a_path_is_a_fault_of_the_file(counting: Path) -> None:
+    counting.write_text(counting.read_text().replace("site: hall", f"site: hall\nstate_dir: {'x' * 100}"))
+    said = sen_edge("run", str(counting))
+    assert said.code == 1
+    assert "gateway.yaml:3: state_dir: found " in said.err
+    assert "expected a shorter path" in said.err
 
 
 @pytest.mark.parametrize("command", ["run", "status", "read", "test"])

@@ -1,10 +1,12 @@
 """What is wrong with a gateway file is told at once, each fault with its line; and what is right reaches the agent."""
 
+import copy
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -137,6 +139,155 @@ def test_a_fault_of_a_profile_beside_the_file_is_told_with_the_file_s_own(tmp_pa
     told = faults_of(path)
     assert any("colour" in line and str(path) in line for line in told)
     assert any("pulses" in line and str(profile) in line for line in told)
+
+
+BAD_PROFILE = """\
+profile: acme/bad
+revision: 0
+device: {vendor: Acme, model: Bad, kind: meter}
+source: {document: "none", section: "none"}
+line: {baud: 9600}
+modbus:
+  unit: 1
+  groups:
+    - name: power
+      measurement: electricity
+      every_s: 1
+      points:
+        - {key: power, quantity: wattage, table: input, address: 0, type: f32}
+        - {key: power, quantity: voltage, table: input, address: 2, type: f31}
+"""
+
+
+def test_every_fault_of_a_bad_profile_is_in_the_one_report_by_its_own_file_and_line(tmp_path: Path) -> None:
+    devices = [METER, "device: bad-1, bus: line, profile: acme/bad", "device: bad-2, bus: line, profile: acme/bad"]
+    path = GatewayFile(folder=tmp_path, buses=[LINE], devices=devices, more="colour: blue").write()
+    profile = tmp_path / "profiles" / "acme" / "bad.yaml"
+    profile.parent.mkdir()
+    profile.write_text(BAD_PROFILE)
+    told = faults_of(path)
+    assert [line.split(": ")[0] for line in told] == [f"{path}:7"] + [f"{profile}:{line}" for line in (2, 13, 14, 14)]
+
+
+def test_a_profile_that_is_no_text_is_a_fault(tmp_path: Path) -> None:
+    path = GatewayFile(folder=tmp_path, buses=[LAN], devices=[COUNTING]).write()
+    profile = tmp_path / "profiles" / "test" / "counter.yaml"
+    profile.write_bytes(b"\xff\xfe\x00")
+    (told,) = faults_of(path)
+    assert told.startswith(f"{profile}:1: found what cannot be read")
+
+
+def test_a_profile_that_calls_itself_by_another_name_than_its_path_is_a_fault(tmp_path: Path) -> None:
+    path = GatewayFile(folder=tmp_path, buses=[LAN], devices=[COUNTING]).write()
+    profile = tmp_path / "profiles" / "test" / "counter.yaml"
+    profile.write_text("# mine\n" + profile.read_text().replace("test/counter", "test/other", 1))
+    (told,) = faults_of(path)
+    assert told == f"{profile}:2: profile: found 'test/other', expected 'test/counter', as the file's path says"
+
+
+@pytest.mark.parametrize(
+    ("buses", "devices", "where", "expected"),
+    [
+        ([LAN.replace("192.0.2.7", "a..b")], [COUNTING], "buses[0].host", "an address, or a name the network knows"),
+        ([LAN.replace("192.0.2.7", '"a b"')], [COUNTING], "buses[0].host", "an address, or a name the network knows"),
+        ([LINE, LINE.replace("line", "line-2")], [METER], "buses[1].port", "one bus a port"),
+        (["bus: line, kind: serial, port: /dev/ttyS0, tcp_port: 502"], [], "buses[0].tcp_port", "no tcp_port"),
+        (["bus: line, kind: serial, port: /dev/ttyS0, host: h"], [], "buses[0].host", "no host for this kind"),
+        ([LINE], ["device: m-1, bus: line, profile: eastron/sdm120, unit: one"], "devices[0].unit", "a whole number"),
+        ([LAN], [COUNTING.replace(", unit: 1", "")], "devices[0]", "unit: the address set on the device"),
+        (
+            ["bus: line, kind: serial, port: /dev/ttyS0"],
+            ["device: radar-1, bus: line, profile: wavetronix/ss125"],
+            "devices[0]",
+            "unit: the address set on the device, it is asked by it",
+        ),
+        (
+            ["bus: line, kind: serial, port: /dev/ttyS0"],
+            ["device: co2-1, bus: line, profile: eastron/sdm120, unit: 1"],
+            "devices[0].bus",
+            "a Modbus bus",
+        ),
+        ([LAN], [COUNTING, COUNTING.replace("counter-1", "-x")], "devices[1].device", "a letter or digit at both ends"),
+        ([LINE.replace("/dev/ttyUSB0", r'"/dev/ttyUSB0\a"')], [METER], "buses[0].port", "text that can be printed"),
+    ],
+)
+def test_a_fault_is_told_where_it_is(
+    tmp_path: Path, buses: list[str], devices: list[str], where: str, expected: str
+) -> None:
+    told = faults_with(tmp_path, buses=buses, devices=devices or ["device: d-1, bus: line, profile: nmea/gnss"])
+    assert [line for line in told if f": {where}: " in line and expected in line]
+
+
+@pytest.mark.parametrize(
+    ("hub", "expected"),
+    [
+        ('{broker: "mqtt://h", username: gw-1}', "hub: found one of username and password_file, expected both"),
+        ('{broker: "mqtt://gw-1:secret@h"}', "expected mqtt://host[:port]"),
+        ('{broker: "mqtt://h:99999"}', "expected mqtt://host[:port]"),
+        ('{broker: "mqtt://a..b"}', "expected mqtt://host[:port]"),
+        ('{broker: "mqtt://h/path"}', "expected mqtt://host[:port]"),
+        ('{broker: "mqtts://h", ca_file: none.pem}', "expected a file, relative to this one"),
+        ("{}", "no key 'broker'"),
+    ],
+)
+def test_a_hub_that_cannot_be_reached_like_this_is_a_fault(tmp_path: Path, hub: str, expected: str) -> None:
+    path = GatewayFile(folder=tmp_path, buses=[LAN], devices=[COUNTING]).write()
+    text = path.read_text().replace('{broker: "mqtt://127.0.0.1:1"}', hub)
+    path.write_text(text)
+    (told,) = faults_of(path)
+    assert told.startswith(f"{path}:4: ")
+    assert expected in told
+
+
+WHOLE: dict[str, Any] = {
+    "gateway": "gw-1",
+    "site": "hall",
+    "mode": "live",
+    "state_dir": "state",
+    "hub": {"broker": "mqtt://h:1883", "ca_file": "ca.pem"},
+    "spool": {"commit_records": 60},
+    "send_s": 1.0,
+    "buses": [
+        {"bus": "a", "kind": "modbus-rtu", "port": "/dev/ttyS0", "baud": 9600, "parity": "N"},
+        {"bus": "b", "kind": "modbus-rtu-over-tcp", "host": "h", "tcp_port": 4001},
+    ],
+    "devices": [{"device": "m-1", "bus": "a", "profile": COUNTER, "unit": 1, "site": "x", "every_s": {"counters": 1}}],
+}
+JUNK = [None, True, -1, 1.5, 10**30, "", "x", "\ud800", "\0", [], {}, [1], [[]], {"a": []}]
+
+
+def places(value: object, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield at
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, item in items:
+        yield from places(item, (*at, step))
+
+
+def with_junk(at: tuple[Any, ...], junk: object) -> object:
+    if not at:
+        return junk
+    whole: Any = copy.deepcopy(WHOLE)
+    inner = whole
+    for step in at[:-1]:
+        inner = inner[step]
+    inner[at[-1]] = junk
+    return whole
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=repr)
+def test_junk_in_any_place_is_a_fault_or_harmless_and_never_an_accident(tmp_path: Path, junk: object) -> None:
+    path = GatewayFile(folder=tmp_path, buses=[LAN], devices=[COUNTING]).write()
+    (tmp_path / "ca.pem").touch()
+    path.write_text(json.dumps(WHOLE))
+    checked_gateway(path)
+    faulty = 0
+    for at in places(WHOLE):
+        path.write_text(json.dumps(with_junk(at, junk)))
+        try:
+            checked_gateway(path)
+        except FileFaults:
+            faulty += 1
+    assert faulty >= 10
 
 
 def test_a_state_folder_whose_socket_would_have_too_long_a_path_is_a_fault(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from wire.identifiers import DeviceId, GatewayId, SiteId
+from wire.identifiers import QUALITY_SUFFIX, RESERVED_POINT_KEYS, DeviceId, GatewayId, SiteId
 from wire.messages import (
     Commit,
     DeviceInventory,
@@ -154,7 +154,9 @@ identifiers = st.one_of(
     st.from_regex(r"[a-z0-9]([a-z0-9_-]{0,6}[a-z0-9])?", fullmatch=True),
     st.builds("{}{}".format, st.sampled_from(["aq-", "aq-0", "m", ""]), st.integers(0, 120)),
 )
-keys = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
+keys = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True).filter(
+    lambda key: key not in RESERVED_POINT_KEYS and not key.endswith(QUALITY_SUFFIX)
+)
 numbers = st.one_of(
     st.builds(lambda n, e: n / 10**e, st.integers(-(10**6), 10**6), st.integers(0, 6)),
     st.integers(-(2**53), 2**53).map(float),

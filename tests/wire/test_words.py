@@ -132,3 +132,22 @@ def test_two_records_of_one_millisecond_stay_two_points(epoch: int, seq: int, ap
     assert first != second
     assert first // 1_000_000 == second // 1_000_000 == START_MS
     assert first == point_time_ns(epoch=epoch, seq=seq, time_ms=START_MS)
+
+
+@pytest.mark.parametrize("key", ["time", "quality", "device", "mode"])
+def test_a_point_may_not_be_called_like_a_tag_or_a_column(key: str) -> None:
+    with pytest.raises(WireError, match="other than"):
+        PointLayout(key=key, quantity="temperature", unit="degC")
+
+
+def test_no_point_may_stand_where_anothers_quality_is_stored() -> None:
+    points = tuple(PointLayout(key=key, quantity="link_quality", unit="1") for key in ("link", "link_quality"))
+    with pytest.raises(ValueError, match="quality is stored"):
+        Stream(
+            site=SiteId("hall"),
+            device=DeviceId("d1"),
+            group="radio",
+            measurement="gateway",
+            mode=Mode.LIVE,
+            points=points,
+        )
