@@ -7,6 +7,7 @@ import importlib
 import sys
 from pathlib import Path
 
+_INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
 _RUN_HELP = """\
 Usage: sen-edge run [--verbose] CONFIG
 
@@ -18,9 +19,12 @@ Usage: sen-edge run [--verbose] CONFIG
 
 def main() -> None:
     """Run one command; the exit code is 0 only where it succeeded."""
-    if sys.argv[1:2] == ["run"]:
-        sys.exit(_run(sys.argv[2:]))
-    importlib.import_module("edge.commands").app(prog_name="sen-edge")
+    try:
+        if sys.argv[1:2] == ["run"]:
+            sys.exit(_run(sys.argv[2:]))
+        importlib.import_module("edge.commands").app(prog_name="sen-edge")
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
 
 
 def _run(arguments: list[str]) -> int:

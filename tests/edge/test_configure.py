@@ -253,7 +253,7 @@ WHOLE: dict[str, Any] = {
     ],
     "devices": [{"device": "m-1", "bus": "a", "profile": COUNTER, "unit": 1, "site": "x", "every_s": {"counters": 1}}],
 }
-JUNK = [None, True, -1, 1.5, 10**30, "", "x", "\ud800", "\0", [], {}, [1], [[]], {"a": []}]
+JUNK: list[Any] = [None, True, -1, 1.5, 10**30, "", "x", "\ud800", "\0", [], {}, [1], [[]], {"a": []}]
 
 
 def places(value: object, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
