@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import pytest
 
 from tests.support.counting_field import COUNTERS, CountingField, CountingUnit, counters_of
+from tests.support.edge_files import write_counter
 from tests.support.influxd import InfluxServer
 from tests.support.processes import Program, pause, wait_until
 
@@ -23,22 +24,6 @@ pytestmark = pytest.mark.real
 ROOT = Path(__file__).resolve().parent.parent.parent
 KILLS_EACH = 4
 SEED = 20261123
-
-PROFILE = """\
-profile: test/counter
-revision: 1
-device: {vendor: Test, model: Counter, kind: pulse counter}
-source: {document: "tests/support/counting_field.py", section: "module"}
-line: {baud: 115200}
-defaults: {table: input, type: u32, measurement: io, every_s: 0.2}
-modbus:
-  timeout_ms: 300
-  turnaround_ms: 0
-  groups:
-    - name: counters
-      points:
-"""
-POINT = "        - {{key: pulses_{k}, quantity: pulse_count, address: 0x{address:04X}}}\n"
 
 GATEWAY = """\
 gateway: gw-kill
@@ -138,9 +123,7 @@ def make_hub(folder: Path, *, database: InfluxServer, broker_config: Path, http_
 
 def make_gateway(folder: Path, *, field: CountingField, mqtt_port: int) -> Program:
     """A gateway that reads the field."""
-    (folder / "profiles" / "test").mkdir(parents=True)
-    points = "".join(POINT.format(k=k, address=0x3C + 2 * k) for k in range(COUNTERS))
-    (folder / "profiles" / "test" / "counter.yaml").write_text(PROFILE + points)
+    write_counter(folder)
     config = folder / "gateway.yaml"
     config.write_text(GATEWAY.format(mqtt_port=mqtt_port, port=field.port, tcp_port=field.tcp_port))
     gateway = Program([sys.executable, "-m", "edge", "run", str(config)], folder / "run.log", ROOT)
