@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from device_profiles.framing import BadFrame, Frame, FrameFault, cutter
+from device_profiles.framing.base import BadFrame, Frame, FrameFault
+from device_profiles.framing.cutters import cutter
 from device_profiles.numbers import ByteOrder, NumberType, decode_number, size_bytes
 from device_profiles.point_model import value_of
 from device_profiles.serial_model import (

@@ -5,13 +5,11 @@ from datetime import UTC, datetime
 from typing import Final, assert_never
 
 from device_profiles.checks import check_bytes, check_size_bytes, xor_of
-from device_profiles.framing import Frame
+from device_profiles.framing.base import Frame
 from device_profiles.numbers import decode_number, encode_number, size_bytes
 from device_profiles.point_model import unscaled
+from device_profiles.serial_framings import BinaryFraming, BlockFraming, Check, hex_bytes
 from device_profiles.serial_model import (
-    BinaryFraming,
-    BlockFraming,
-    Check,
     Condition,
     DeviceTime,
     Request,
@@ -20,7 +18,6 @@ from device_profiles.serial_model import (
     SerialPoint,
     TextForm,
     TimeForm,
-    hex_bytes,
 )
 from device_profiles.text_readings import number_text
 

@@ -32,7 +32,8 @@ from device_profiles.modbus_model import ModbusDevice, ModbusPoint
 from device_profiles.model import DeviceProfile
 from device_profiles.numbers import NumberError, NumberType, encode_number
 from device_profiles.point_model import is_unavailable, unscaled
-from device_profiles.serial_model import SerialDevice, SerialGroup, hex_bytes
+from device_profiles.serial_framings import hex_bytes
+from device_profiles.serial_model import SerialDevice, SerialGroup
 
 _FLOATS = frozenset({NumberType.F32, NumberType.F64})
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from device_profiles.decode_serial import FrameReader, SerialReading
 from device_profiles.encode_serial import is_reply, request_bytes
-from device_profiles.framing import BadFrame, Frame
+from device_profiles.framing.base import BadFrame, Frame
 from device_profiles.serial_model import Request, SerialDevice, SerialGroup, SerialMode
 from edge.clock import Clock
 from edge.drivers.base import ByteStream, DriverError, DriverFault

@@ -1,4 +1,4 @@
-"""Invariants I1 to I4 of `device_profiles/framing.py`, on frames of the library's devices mixed with anything."""
+"""Invariants I1 to I4 of `device_profiles/framing/base.py`, on frames of the library's devices mixed with anything."""
 
 import time
 from collections.abc import Sequence
@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 
 from device_profiles.checks import CheckKind
 from device_profiles.encode_serial import encode_frame
-from device_profiles.framing import BadFrame, Cutter, Frame, FrameFault, cutter
+from device_profiles.framing.base import BadFrame, Cutter, Frame, FrameFault
+from device_profiles.framing.cutters import cutter
 from device_profiles.library import load_profile
 from device_profiles.numbers import NumberType
+from device_profiles.serial_framings import BinaryFraming, Check, LengthField
 from device_profiles.serial_model import (
-    BinaryFraming,
-    Check,
-    LengthField,
     SerialDevice,
     SerialGroup,
     SerialMode,

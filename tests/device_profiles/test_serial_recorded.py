@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from device_profiles.decode_serial import FrameReader, SerialReading
-from device_profiles.framing import BadFrame
+from device_profiles.framing.base import BadFrame
 from device_profiles.library import load_profile
 
 pytestmark = pytest.mark.recorded

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from device_profiles.decode import Answer, decode_registers
 from device_profiles.decode_serial import FrameReader, SerialReading
 from device_profiles.encode_serial import EncodeError, is_reply, request_bytes
-from device_profiles.framing import Frame
+from device_profiles.framing.base import Frame
 from device_profiles.library import load_all
 from device_profiles.modbus import (
     ExceptionCode,

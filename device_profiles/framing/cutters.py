@@ -1,0 +1,17 @@
+"""Which cutter cuts the frames of a device. Pure."""
+
+from device_profiles.framing.base import Cutter
+from device_profiles.framing.binary import BinaryCutter
+from device_profiles.framing.blocks import BlockCutter
+from device_profiles.framing.sentences import SentenceCutter
+from device_profiles.serial_model import SerialDevice
+
+
+def cutter(device: SerialDevice) -> Cutter:
+    """The cutter for a device's framing."""
+    if device.binary is not None:
+        return BinaryCutter(device.binary)
+    if device.blocks is not None:
+        return BlockCutter(device.blocks)
+    assert device.sentences is not None  # noqa: S101 - SerialDevice has exactly one
+    return SentenceCutter(device.sentences)

@@ -1,0 +1,107 @@
+"""The part of a serial profile that says how bytes are cut into frames and checked.
+
+Offsets in a binary frame count from the first header byte, from 0.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from annotated_types import Interval, MinLen
+
+from device_profiles.checks import CheckKind
+from device_profiles.numbers import ByteOrder, NumberType
+from device_profiles.point_model import STRICT
+
+# Longer than any frame of the devices known (a UMB frame has 263 bytes): bounds what a damaged length can make wait.
+MAX_FRAME_BYTES = 4096
+
+Offset = Annotated[int, Interval(ge=0, le=MAX_FRAME_BYTES)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A check value at `at` over the bytes from `start` up to `end` (without it: up to `at`); -1 is the last byte."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    kind: CheckKind
+    at: int
+    start: int = 0
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LengthField:
+    """The frame's length is the number at `at` plus `add`: the bytes of the frame that the number does not count."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    at: Offset
+    type: NumberType = NumberType.U8
+    order: ByteOrder = ByteOrder.BIG
+    add: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinaryFraming:
+    """Frames with a fixed `length`, or with a length field, which `max_length` bounds. Header and tail are hex text."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    header: str
+    length: Annotated[int, Interval(ge=2, le=MAX_FRAME_BYTES)] | None = None
+    length_field: LengthField | None = None
+    max_length: Annotated[int, Interval(ge=2, le=MAX_FRAME_BYTES)] | None = None
+    tail: str = ""
+    checks: Annotated[tuple[Check, ...], MinLen(1)]
+
+    def __post_init__(self) -> None:
+        """Refuse framings whose length is told twice or not at all, and bytes that are not hex."""
+        if (self.length is None) == (self.length_field is None):
+            raise ValueError("a binary framing has a length or a length_field")
+        if self.length_field is not None and self.max_length is None:
+            raise ValueError("a length_field needs a max_length: a damaged length must not make the reader wait")
+        if not hex_bytes(self.header):
+            raise ValueError("the header has at least one byte")
+        hex_bytes(self.tail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockFraming:
+    """CR LF label TAB value lines, ended by the line `end_label` TAB and one byte that makes the sum of all bytes 0.
+
+    `interleaved` (one byte, hex) begins a frame of another protocol, which ends with LF, may stand between any two
+    bytes but not before the check byte, and is no part of the sum.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    end_label: Annotated[str, MinLen(1)]
+    interleaved: str = ""
+    max_length: Annotated[int, Interval(ge=16, le=MAX_FRAME_BYTES)] = 2048
+
+    def __post_init__(self) -> None:
+        """Refuse an interleaved start that is not one byte."""
+        if len(hex_bytes(self.interleaved)) > 1:
+            raise ValueError(f"interleaved {self.interleaved!r}: expected one byte as hex, or nothing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentenceFraming:
+    """NMEA 0183 sentences: $ talker formatter , fields * check CR LF. The check is required."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    max_length: Annotated[int, Interval(ge=16, le=MAX_FRAME_BYTES)] = 255
+
+
+def hex_bytes(text: str) -> bytes:
+    """The bytes that hex text like `AA C0` names.
+
+    Raises:
+        ValueError: it is not hex.
+    """
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r}: expected bytes as hex, like AA C0") from error
