@@ -9,12 +9,14 @@ from device_profiles.modbus_model import ModbusDevice
 from device_profiles.model import DeviceProfile
 from device_profiles.point_model import Line
 from device_profiles.serial_model import SerialDevice
+from edge.bus_worker import BusWorker
 from edge.clock import Clock
 from edge.config import BusConfig, BusKind, CheckedGateway, DeviceConfig
 from edge.drivers.line import ByteLine, SerialPort, TcpEndpoint
 from edge.drivers.modbus import ModbusRtuBus, ModbusTcpBus
 from edge.health import DeviceHealth, Health, LastValue, plain_values
 from edge.poller import DevicePoller
+from edge.schedule import Lane
 from edge.spool.base import Reading
 from edge.streamer import DeviceStreamer
 from wire.identifiers import DeviceId, GatewayId, SiteId
@@ -38,6 +40,7 @@ class _Polled:
 
     health: DeviceHealth
     poller: DevicePoller
+    worker: BusWorker
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +65,14 @@ class Acquisition:
         self.health = Health()
         self._lines: list[ByteLine] = []
         buses = {bus.bus: bus for bus in checked.config.buses}
-        shared: dict[str, ModbusRtuBus | ModbusTcpBus] = {}
+        self.workers: dict[str, BusWorker] = {}
         self.devices: dict[str, _Polled | _Streamed] = {}
         for device in checked.config.devices:
             bus, profile = buses[device.bus], checked.profiles[device.profile]
             if profile.modbus is not None:
-                if bus.bus not in shared:
-                    shared[bus.bus] = self._modbus_bus(bus, profile.line)
-                self.devices[device.device] = self._polled(device, profile, profile.modbus, bus, shared[bus.bus])
+                if bus.bus not in self.workers:
+                    self.workers[bus.bus] = self._worker(bus, profile.line)
+                self.devices[device.device] = self._polled(device, profile, profile.modbus, bus)
             elif profile.serial is not None:
                 self.devices[device.device] = self._streamed(device, profile, profile.serial, bus)
 
@@ -95,8 +98,9 @@ class Acquisition:
         async with asyncio.TaskGroup() as tasks:
             for index, one in enumerate(polled):
                 offset_s = shortest_s * (index * _HANDFULS // len(polled)) / _HANDFULS
-                name = f"poller {one.health.device}"
-                tasks.create_task(one.poller.run(submit, offset_s=offset_s), name=name)
+                one.poller.start(one.worker.add, submit, offset_s=offset_s)
+            for bus, worker in self.workers.items():
+                tasks.create_task(worker.run(), name=f"bus {bus}")
             for two in self.devices.values():
                 if isinstance(two, _Streamed):
                     tasks.create_task(two.streamer.run(submit), name=f"streamer {two.health.device}")
@@ -105,7 +109,7 @@ class Acquisition:
         """One device now: a Modbus device is asked; of one that speaks by itself the newest it has said."""
         one = self.devices[device]
         if isinstance(one, _Polled):
-            return await _read_polled(one)
+            return await self._read_polled(one)
         return self._told_streamed(one)
 
     async def read_alone(self, device: str) -> Told:
@@ -139,10 +143,12 @@ class Acquisition:
                     until_s = min(end_s, self._clock.monotonic_s() + _LAST_ROUND_S)
             listening.cancel()
 
-    def _modbus_bus(self, bus: BusConfig, line: Line) -> ModbusRtuBus | ModbusTcpBus:
+    def _worker(self, bus: BusConfig, line: Line) -> BusWorker:
         if bus.kind is BusKind.MODBUS_TCP:
-            return ModbusTcpBus(self._line(bus, line), clock=self._clock, in_flight=bus.in_flight)
-        return ModbusRtuBus(self._line(bus, line), baud=bus.baud or line.baud, clock=self._clock)
+            tcp = ModbusTcpBus(self._line(bus, line), clock=self._clock, in_flight=bus.in_flight)
+            return BusWorker(tcp, clock=self._clock, in_flight=bus.in_flight)
+        rtu = ModbusRtuBus(self._line(bus, line), baud=bus.baud or line.baud, clock=self._clock)
+        return BusWorker(rtu, clock=self._clock)
 
     def _line(self, bus: BusConfig, line: Line) -> ByteLine:
         if bus.kind.is_port:
@@ -164,20 +170,19 @@ class Acquisition:
         profile: DeviceProfile,
         modbus: ModbusDevice,
         bus: BusConfig,
-        shared: ModbusRtuBus | ModbusTcpBus,
     ) -> _Polled:
-        health = self._health_of(device)
+        health, worker = self._health_of(device), self.workers[bus.bus]
         poller = DevicePoller(
             device=modbus,
             unit=device.unit or modbus.unit or 1,
             streams=self._streams(device, profile),
             periods_s=self._periods_s(device),
-            bus=shared,
+            bus=worker.bus,
             baud=_NETWORK_BAUD if bus.kind is BusKind.MODBUS_TCP else bus.baud or profile.line.baud,
             clock=self._clock,
             health=health,
         )
-        return _Polled(health, poller)
+        return _Polled(health, poller, worker)
 
     def _streamed(
         self, device: DeviceConfig, profile: DeviceProfile, serial: SerialDevice, bus: BusConfig
@@ -235,25 +240,24 @@ class Acquisition:
             ),
         )
 
+    async def _read_polled(self, one: _Polled) -> Told:
+        readings = await one.poller.read(one.worker.lane(Lane.OPERATOR))
+        last = {
+            (reading.stream.group, point.key): LastValue(point, value, reading.time_ms)
+            for reading in readings
+            for point, value in zip(reading.stream.points, reading.values, strict=True)
+        }
+        values = plain_values(last, now_ms=max(reading.time_ms for reading in readings))
+        errors = dict.fromkeys(reading.error for reading in readings if reading.error)
+        raw = [frame.hex(" ") for reading in readings for frame in reading.raw]
+        return _told(one.health, values, raw=raw, error="; ".join(errors) or None, good=bool(raw))
+
     def _told_streamed(self, one: _Streamed) -> Told:
         values = plain_values(one.health.last, now_ms=self._clock.now_ms())
         good = any(value["quality"] == Quality.GOOD.name.lower() for value in values)
         raw = [_wire_text(frame) for frame in one.streamer.newest_frames()]
         error = one.health.trouble or (None if values else "nothing has come from it yet")
         return _told(one.health, values, raw=raw, error=error, good=good)
-
-
-async def _read_polled(one: _Polled) -> Told:
-    readings = await one.poller.read()
-    last = {
-        (reading.stream.group, point.key): LastValue(point, value, reading.time_ms)
-        for reading in readings
-        for point, value in zip(reading.stream.points, reading.values, strict=True)
-    }
-    values = plain_values(last, now_ms=max(reading.time_ms for reading in readings))
-    errors = dict.fromkeys(reading.error for reading in readings if reading.error)
-    raw = [frame.hex(" ") for reading in readings for frame in reading.raw]
-    return _told(one.health, values, raw=raw, error="; ".join(errors) or None, good=bool(raw))
 
 
 def _told(health: DeviceHealth, values: list[Told], *, raw: list[str], error: str | None, good: bool) -> Told:

@@ -1,6 +1,7 @@
 """The only place of the agent that may ask the time or wait."""
 
 import asyncio
+import math
 import time
 from typing import Any, Protocol
 
@@ -53,3 +54,33 @@ async def set_within(event: asyncio.Event, seconds: float, clock: Clock) -> bool
     for task in done:
         task.result()
     return event.is_set()
+
+
+class Nap:
+    """A wait that somebody may end early.
+
+    Args:
+        clock: whose seconds it counts.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        # Changed by sleep and end only.
+        self._waiting: asyncio.Task[None] | asyncio.Future[None] | None = None
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; for ever where `seconds` is infinite."""
+        if math.isinf(seconds):
+            self._waiting = asyncio.get_running_loop().create_future()
+        else:
+            self._waiting = asyncio.create_task(self._clock.sleep(seconds), name="nap")
+        try:
+            await asyncio.wait((self._waiting,))
+        finally:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def end(self) -> None:
+        """Let who sleeps here go on."""
+        if self._waiting is not None:
+            self._waiting.cancel()

@@ -1,30 +1,37 @@
 """Reads one Modbus device: each group at its period, whatever goes wrong recorded as what it is.
 
+It decides what its device is asked next and what the answers mean; when, its bus decides (`schedule.py`).
+
 I1. Deadlines are absolute: a late or slow reading does not shift those that follow.
-I2. A device that does not answer is probed with one request at a time, ever more rarely, so that others on its bus lose
-    little; each failed probe is recorded.
+I2. A device that gives nothing usable is probed with one request at a time, ever more rarely; each probe that fails is
+    recorded.
 I3. A register the device refuses costs its own points only.
+I4. A device that answers far later than it used to is read when the others leave time for it.
 """
 
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from device_profiles.decode import RegisterDecoder
 from device_profiles.modbus import ExceptionCode, ReadRequest
 from device_profiles.modbus_model import ModbusDevice, ModbusGroup
-from device_profiles.plan import covers, narrowed, read_plan
+from device_profiles.plan import bus_time_us, covers, narrowed, read_plan
 from edge.clock import Clock
 from edge.drivers.base import Answer, DriverError, DriverFault, RegisterBus
 from edge.health import DeviceHealth
+from edge.response_time import ResponseTime
+from edge.schedule import Lane, Outcome, Task
 from edge.spool.base import Reading
 from wire.records import Quality, Stream, Value
 
 _logger = logging.getLogger(__name__)
 _LONGEST_PAUSE_S: Final = 60.0
 _LONGEST_LINE_PAUSE_S: Final = 5.0  # as long as a line waits at most before it is opened again
+_GARBLED_IN_A_ROW: Final = 3  # others' noise may damage a few answers of a healthy device
+_US: Final = 1_000_000
 Submit = Callable[[Reading], None]
 _QUALITIES: Final = {
     DriverFault.EXCEPTION: Quality.EXCEPTION,
@@ -33,6 +40,7 @@ _QUALITIES: Final = {
 }
 _LINE_AWAY: Final = (DriverFault.GONE, DriverFault.REFUSED)
 _SILENCES: Final = (DriverFault.TIMEOUT, DriverFault.FOREIGN, *_LINE_AWAY)
+_NOT_ASKED_AGAIN: Final = (DriverFault.EXCEPTION, *_LINE_AWAY)
 
 
 @dataclass(slots=True)
@@ -47,6 +55,20 @@ class _Group:
     asked: tuple[ReadRequest, ...]
     refused: tuple[ReadRequest, ...] = ()
     due_s: float = 0.0
+    round: "_Round | None" = None
+    task: Task | None = None
+
+
+@dataclass(slots=True)
+class _Round:
+    """A group being read: what is still to be asked, and what has come. One request is one turn on the bus."""
+
+    waiting: deque[ReadRequest]
+    answers: dict[ReadRequest, tuple[int, ...] | Quality]
+    raw: list[bytes] = field(default_factory=list)
+    time_ms: int | None = None
+    trouble: str | None = None
+    is_again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +91,7 @@ class DevicePoller:
         unit: its address.
         streams: what its records have in common, by group.
         periods_s: how often each group is read.
-        bus: the line it is on.
+        bus: the line it is on; used only in the turns its tasks are given.
         baud: the line's speed, for planning.
         clock: the agent's clock.
         health: where its state is kept.
@@ -90,11 +112,13 @@ class DevicePoller:
         self._device = device
         self._unit = unit
         self._bus = bus
+        self._baud = baud
         self._clock = clock
         self._health = health
-        self._timeout_s = device.timeout_ms / 1000
         self._turnaround_s = device.turnaround_ms / 1000
-        # Changed by `run` and `read`, one reading at a time.
+        self._longest_s = device.timeout_ms / 1000
+        # Changed by the turns and by `read`, one request at a time.
+        self._response = ResponseTime(self._longest_s)
         self._groups = [
             _Group(
                 group=plan.group,
@@ -106,134 +130,223 @@ class DevicePoller:
             )
             for plan in read_plan(device, baud=baud)
         ]
+        self._shortest_s = min(group.period_s for group in self._groups)
         self._pause_s = 0.0
         self._longest_pause_s = _LONGEST_PAUSE_S
+        self._failed_in_a_row = 0
+        self._last_failed: ReadRequest | None = None
+        self._last_fault = DriverFault.TIMEOUT
+        self._probe: Task | None = None
+        self._add: Callable[[Task], None] = _nobody
+        self._submit: Submit = _nobody
 
-    async def run(self, submit: Submit, *, offset_s: float = 0.0) -> None:
-        """Read until cancelled.
+    def start(self, add: Callable[[Task], None], submit: Submit, *, offset_s: float = 0.0) -> None:
+        """Be read from now on.
 
         Args:
+            add: lets a task wait for turns on the bus.
             submit: takes each reading; must not wait.
             offset_s: how long after now the first reading is due, so that devices do not all come at once.
         """
-        start_s = self._clock.monotonic_s() + offset_s
+        self._add, self._submit = add, submit
+        self._read_all_from(self._clock.monotonic_s() + offset_s)
+
+    async def read(self, bus: RegisterBus | None = None) -> list[RawReading]:
+        """Every group once, for a person who asks.
+
+        Args:
+            bus: whose turns are used; the device's own bus where nobody else uses it.
+        """
+        found = []
+        for group in self._groups:
+            asking = _begun(group)
+            while asking.waiting:
+                await self._step(group, asking, bus or self._bus, timeout_s=self._longest_s)
+            found.append(self._ended(group, asking))
+        return found
+
+    def _read_all_from(self, start_s: float) -> None:
         for group in self._groups:
             group.due_s = start_s
-        while True:
-            group = min(self._groups, key=lambda one: one.due_s)
-            wait_s = group.due_s - self._clock.monotonic_s()
-            if wait_s > 0:
-                await self._clock.sleep(wait_s)
-            if not self._health.is_silent:
-                await self._poll(group, submit)
-            elif await self._probe(submit):
-                continue
-            self._plan_next(group)
+            group.round = None
+            self._add_group(group)
 
-    async def read(self) -> list[RawReading]:
-        """Every group once, for a person who asks."""
-        return [await self._read(group) for group in self._groups]
+    def _add_group(self, group: _Group) -> None:
+        task = group.task = Task(
+            lane=Lane.SICK if self._response.is_late else Lane.PERIODIC,
+            release_s=group.due_s,
+            deadline_s=group.due_s + group.period_s,
+            work_s=self._work_s(group.asked),
+            take=lambda: self._turn(group, task),
+        )
+        self._add(task)
 
-    async def _poll(self, group: _Group, submit: Submit) -> None:
-        reading = await self._read(group)
-        self._note(reading)
-        submit(Reading(stream=reading.stream, time_ms=reading.time_ms, values=reading.values))
+    def _work_s(self, requests: tuple[ReadRequest, ...] | deque[ReadRequest]) -> float:
+        planned_us = sum(
+            bus_time_us(request, turnaround_ms=self._device.turnaround_ms, baud=self._baud) for request in requests
+        )
+        return planned_us / _US + len(requests) * self._response.expected_s
+
+    async def _turn(self, group: _Group, task: Task) -> Outcome:
+        """One request of a group, and what follows from its answer."""
+        if group.task is not task:  # the device was found silent since; its probe speaks for all groups
+            return Outcome(is_over=True)
+        asking = group.round = group.round or _begun(group)
+        now_s = self._clock.monotonic_s()
+        quiet_s = self._bus.quiet_until_s(self._unit, asking.waiting[0])
+        if quiet_s > now_s:
+            task.release_s = quiet_s
+            return Outcome(is_over=False)
+        lost_s = await self._step(group, asking, self._bus, timeout_s=self._response.timeout_s)
+        if asking.waiting and not self._health.is_silent:
+            task.work_s = self._work_s(asking.waiting)
+            return Outcome(is_over=False, lost_s=lost_s)
+        self._finish(group, self._ended(group, asking))
+        return Outcome(is_over=True, lost_s=lost_s)
+
+    def _finish(self, group: _Group, reading: RawReading) -> None:
+        group.round = None
+        stream = reading.stream
+        self._health.note_values(stream.group, stream.points, reading.values, time_ms=reading.time_ms)
+        self._submit(Reading(stream=stream, time_ms=reading.time_ms, values=reading.values))
         if self._health.is_silent:
-            self._submit_silence(submit, but=group)
+            self._submit_silence(but=group)
+            self._probe_later()
         else:
             self._pause_s = 0.0
-
-    async def _probe(self, submit: Submit) -> bool:
-        """One request to a silent device; whether it answers, and then all of it is due."""
-        group = min(self._groups, key=lambda one: one.period_s)
-        try:
-            answer = await self._ask((group.asked or group.refused)[0])
-        except DriverError as error:
-            self._health.note_error(error.kind, str(error))
-            if error.kind is not DriverFault.EXCEPTION:
-                self._note_silence(error)
-                self._submit_silence(submit)
-                return False
-        else:
-            self._health.note_answer(time_ms=answer.time_ms)
-        self._health.is_silent = False
-        now_s = self._clock.monotonic_s()
-        for one in self._groups:
-            one.due_s = now_s
-        return True
+            self._plan_next(group)
 
     def _plan_next(self, group: _Group) -> None:
         """Set the next deadline; what was missed is counted, not made up for."""
         now_s = self._clock.monotonic_s()
-        if self._health.is_silent:
-            shortest_s = min(one.period_s for one in self._groups)
-            self._pause_s = min(max(2 * self._pause_s, shortest_s), max(self._longest_pause_s, shortest_s))
-            for one in self._groups:
-                one.due_s = now_s + self._pause_s
-            return
         group.due_s += group.period_s
         if group.due_s <= now_s:
             missed = int((now_s - group.due_s) / group.period_s) + 1
             self._health.late += missed
             group.due_s += missed * group.period_s
+        self._add_group(group)
 
-    async def _read(self, group: _Group) -> RawReading:
-        answers: dict[ReadRequest, tuple[int, ...] | Quality] = dict.fromkeys(group.refused, Quality.EXCEPTION)
-        raw: list[bytes] = []
-        time_ms: int | None = None
-        trouble: str | None = None
-        waiting = deque(group.asked)
-        while waiting:
-            request = waiting.popleft()
-            try:
-                answer = await self._ask_again(request)
-            except DriverError as error:
-                trouble = str(error)
-                answers[request] = _QUALITIES.get(error.kind, Quality.TIMEOUT)
-                if error.code == ExceptionCode.ILLEGAL_ADDRESS:
-                    waiting.extendleft(reversed(self._narrow(group, request)))
-                if self._health.is_silent:
-                    break
+    def _probe_later(self) -> None:
+        """Ask a silent device again after a pause that grows."""
+        longest_s = max(self._longest_pause_s, self._shortest_s)
+        self._pause_s = min(max(2 * self._pause_s, self._shortest_s), longest_s)
+        release_s = self._clock.monotonic_s() + self._pause_s
+        probe = self._probe = Task(
+            lane=Lane.SICK,
+            release_s=release_s,
+            deadline_s=release_s,
+            work_s=self._response.timeout_s + self._work_s((self._probe_request(),)),
+            take=lambda: self._probe_turn(probe),
+        )
+        for group in self._groups:
+            group.task = None
+        self._add(probe)
+
+    def _probe_request(self) -> ReadRequest:
+        """What a silent device is asked: the same again, so that a late answer does no harm."""
+        group = min(self._groups, key=lambda one: one.period_s)
+        return self._last_failed or (group.asked or group.refused)[0]
+
+    async def _probe_turn(self, probe: Task) -> Outcome:
+        """One request to a silent device; where it answers, all of it is due."""
+        if self._probe is not probe:  # it has answered a person since
+            return Outcome(is_over=True)
+        started_s = self._clock.monotonic_s()
+        try:
+            answer = await self._ask(self._bus, self._probe_request(), timeout_s=self._response.timeout_s)
+            self._health.note_answer(time_ms=answer.time_ms)
+        except DriverError as error:
+            if error.kind is not DriverFault.EXCEPTION:
+                self._note_silence(error)
+                self._submit_silence()
+                self._probe_later()
+                return Outcome(is_over=True, lost_s=self._clock.monotonic_s() - started_s)
+            self._health.is_silent = False
+        self._resume()
+        return Outcome(is_over=True)
+
+    def _resume(self) -> None:
+        """The device is there again: all of it is due."""
+        self._probe = None
+        self._failed_in_a_row = 0
+        self._read_all_from(self._clock.monotonic_s())
+
+    async def _step(self, group: _Group, asking: _Round, bus: RegisterBus, *, timeout_s: float) -> float:
+        """Ask the first request that waits; again later where that failed once. How many seconds were lost."""
+        request = asking.waiting[0]
+        started_s = self._clock.monotonic_s()
+        try:
+            answer = await self._ask(bus, request, timeout_s=timeout_s)
+        except DriverError as error:
+            asking.trouble = str(error)
+            if not asking.is_again and error.kind not in _NOT_ASKED_AGAIN:
+                asking.is_again = True  # a single disturbance is no fault
             else:
-                if time_ms is None:
-                    self._health.note_answer(time_ms=answer.time_ms)
-                answers[request] = answer.values
-                raw.append(answer.raw)
-                time_ms = answer.time_ms
+                self._give_up(group, asking, error)
+            return 0.0 if error.kind is DriverFault.EXCEPTION else self._clock.monotonic_s() - started_s
+        asking.waiting.popleft()
+        asking.is_again = False
+        self._failed_in_a_row = 0
+        if asking.time_ms is None:
+            self._health.note_answer(time_ms=answer.time_ms)
+        if self._probe is not None:
+            self._resume()
+        asking.answers[request] = answer.values
+        asking.raw.append(answer.raw)
+        asking.time_ms = answer.time_ms
+        return max(0.0, answer.latency_s - self._response.usual_s) if self._response.is_late else 0.0
+
+    def _give_up(self, group: _Group, asking: _Round, error: DriverError) -> None:
+        """A request has failed for good, in this round."""
+        request = asking.waiting.popleft()
+        asking.is_again = False
+        asking.answers[request] = _QUALITIES.get(error.kind, Quality.TIMEOUT)
+        if error.kind is DriverFault.EXCEPTION:
+            self._failed_in_a_row = 0
+            if error.code == ExceptionCode.ILLEGAL_ADDRESS:
+                asking.waiting.extendleft(reversed(self._narrow(group, request)))
+            return
+        self._failed_in_a_row += 1
+        self._last_failed = request
+        if error.kind in _SILENCES or self._failed_in_a_row >= _GARBLED_IN_A_ROW:
+            self._note_silence(error)
+        if self._health.is_silent:
+            asking.waiting.clear()
+
+    async def _ask(self, bus: RegisterBus, request: ReadRequest, *, timeout_s: float) -> Answer:
+        """One exchange; what it tells of the device is noted."""
+        try:
+            answer = await bus.read(
+                self._unit,
+                request,
+                timeout_s=timeout_s,
+                turnaround_s=self._turnaround_s,
+                late_s=self._longest_s,
+            )
+        except DriverError as error:
+            self._health.note_error(error.kind, str(error))
+            if error.kind is DriverFault.TIMEOUT:
+                self._response.missed()
+            raise
+        self._response.heard(answer.latency_s)
+        return answer
+
+    def _ended(self, group: _Group, asking: _Round) -> RawReading:
         if not group.asked:  # all was refused: that says more of the device's state than of its registers
             group.asked, group.refused = group.planned, ()
         return RawReading(
             stream=group.stream,
-            values=group.decoder.values(answers),
-            answers=answers,
-            raw=tuple(raw),
-            time_ms=self._clock.now_ms() if time_ms is None else time_ms,
-            error=trouble,
+            values=group.decoder.values(asking.answers),
+            answers=asking.answers,
+            raw=tuple(asking.raw),
+            time_ms=self._clock.now_ms() if asking.time_ms is None else asking.time_ms,
+            error=asking.trouble,
         )
 
-    async def _ask_again(self, request: ReadRequest) -> Answer:
-        """Ask; once more where the answer was damaged or none came, since a single disturbance is no fault."""
-        try:
-            return await self._ask(request)
-        except DriverError as error:
-            self._health.note_error(error.kind, str(error))
-            if error.kind in {DriverFault.EXCEPTION, DriverFault.GONE, DriverFault.REFUSED}:
-                self._note_silence(error)
-                raise
-        try:
-            return await self._ask(request)
-        except DriverError as error:
-            self._health.note_error(error.kind, str(error))
-            self._note_silence(error)
-            raise
-
-    async def _ask(self, request: ReadRequest) -> Answer:
-        return await self._bus.read(self._unit, request, timeout_s=self._timeout_s, turnaround_s=self._turnaround_s)
-
     def _note_silence(self, error: DriverError) -> None:
-        if error.kind in _SILENCES:
-            self._longest_pause_s = _LONGEST_LINE_PAUSE_S if error.kind in _LINE_AWAY else _LONGEST_PAUSE_S
-            self._health.note_silence()
+        self._last_fault = error.kind
+        self._longest_pause_s = _LONGEST_LINE_PAUSE_S if error.kind in _LINE_AWAY else _LONGEST_PAUSE_S
+        self._health.note_silence()
 
     def _narrow(self, group: _Group, request: ReadRequest) -> tuple[ReadRequest, ...]:
         """What to ask instead after ILLEGAL DATA ADDRESS; a point that is refused alone is not asked for again."""
@@ -245,14 +358,19 @@ class DevicePoller:
             _logger.warning("%s has no %s; not asked for again in this run", self._health.device, keys)
         return halves
 
-    def _note(self, reading: RawReading) -> None:
-        stream = reading.stream
-        self._health.note_values(stream.group, stream.points, reading.values, time_ms=reading.time_ms)
-
-    def _submit_silence(self, submit: Submit, *, but: _Group | None = None) -> None:
+    def _submit_silence(self, *, but: _Group | None = None) -> None:
         """Say of every group (not the one just recorded) that there is nothing: silence is a fact, not a gap."""
         now_ms = self._clock.now_ms()
+        quality = _QUALITIES.get(self._last_fault, Quality.TIMEOUT)
         for group in (one for one in self._groups if one is not but):
-            values = tuple(Value(None, Quality.TIMEOUT) for _ in group.stream.points)
+            values = tuple(Value(None, quality) for _ in group.stream.points)
             self._health.note_values(group.stream.group, group.stream.points, values, time_ms=now_ms)
-            submit(Reading(stream=group.stream, time_ms=now_ms, values=values))
+            self._submit(Reading(stream=group.stream, time_ms=now_ms, values=values))
+
+
+def _begun(group: _Group) -> _Round:
+    return _Round(waiting=deque(group.asked), answers=dict.fromkeys(group.refused, Quality.EXCEPTION))
+
+
+def _nobody(_: object) -> None:
+    """Nobody takes it: the device is not read by itself."""

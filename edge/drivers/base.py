@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from device_profiles.modbus import ReadRequest
+from device_profiles.modbus import ReadRequest, Request, WriteRequest
 
 
 class DriverFault(StrEnum):
@@ -29,17 +29,23 @@ class DriverError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A good answer: registers 0..65535 or bits 0 and 1, the UTC time of its last byte, and its whole frame."""
+    """A good answer: registers 0..65535 or bits 0 and 1, the UTC time of its last byte, and its whole frame.
+
+    `latency_s` is how long the device took before it began, as far as the line's speed tells.
+    """
 
     values: tuple[int, ...]
     time_ms: int
     raw: bytes
+    latency_s: float = 0.0
 
 
 class RegisterBus(Protocol):
     """A bus with Modbus devices. Requests wait for each other, in the order they came."""
 
-    async def read(self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+    async def read(
+        self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
+    ) -> Answer:
         """Ask one device once.
 
         Args:
@@ -47,10 +53,23 @@ class RegisterBus(Protocol):
             request: what to read.
             timeout_s: how long the answer may take to begin, beyond the time that the bytes take on the line.
             turnaround_s: the pause the device needs between its answer and the next request on the bus.
+            late_s: how long after the timeout the answer may still come; as long again as the timeout without it.
 
         Raises:
             DriverError: no good answer.
         """
+        ...
+
+    async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+        """Tell one device once; see `read`. Without a good answer nobody knows whether the device obeyed.
+
+        Raises:
+            DriverError: no good answer.
+        """
+        ...
+
+    def quiet_until_s(self, unit: int, request: Request) -> float:
+        """Until when an earlier answer of this unit may still come that would be taken for the one to this request."""
         ...
 
     async def close(self) -> None:

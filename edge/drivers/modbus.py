@@ -15,6 +15,8 @@ from device_profiles.modbus import (
     ReadRequest,
     ReplyError,
     ReplyFault,
+    Request,
+    WriteRequest,
     parse_rtu_reply,
     parse_tcp_reply,
     rtu_good_reply_bytes,
@@ -31,7 +33,6 @@ _BITS_PER_CHARACTER: Final = 11
 _FAST_BAUD: Final = 19200
 _FAST_SILENCE_S: Final = 0.00175
 _MAX_RESYNC_S: Final = 1.0
-_REQUEST_BYTES: Final = 8
 _SILENT_REQUESTS: Final = 3
 _TRANSACTIONS: Final = 0x10000
 _FOREIGN: Final = (ReplyFault.FOREIGN_UNIT, ReplyFault.FOREIGN_FUNCTION, ReplyFault.FOREIGN_TRANSACTION)
@@ -55,34 +56,52 @@ class ModbusRtuBus:
         self._lock = asyncio.Lock()
         self._free_at_s = 0.0
         self._is_dirty = True
-        self._owed: dict[int, tuple[ReadRequest, float]] = {}
+        self._owed: dict[int, tuple[Request, float]] = {}
         self.discarded: Counter[str] = Counter()
 
-    async def read(self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+    async def read(
+        self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
+    ) -> Answer:
         """One request and its answer; see `RegisterBus.read`."""
-        await self._outwait_late_answer(unit, request)
-        async with self._lock:
-            await self._line.open()
-            await self._prepare()
-            self._line.write(rtu_request(unit, request))
-            whole_s = (rtu_good_reply_bytes(request) + _REQUEST_BYTES) * self._character_s
-            try:
-                return await self._answer(unit, request, timeout_s + whole_s)
-            except DriverError as error:
-                self._is_dirty = error.kind is not DriverFault.EXCEPTION
-                if error.kind not in {DriverFault.EXCEPTION, DriverFault.GARBLED}:
-                    self._owed[unit] = request, self._clock.monotonic_s() + timeout_s
-                raise
-            finally:
-                self._free_at_s = self._clock.monotonic_s() + max(self._silence_s, turnaround_s)
+        return await self._exchange(unit, request, timeout_s, turnaround_s, late_s)
+
+    async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+        """One order and its answer; see `RegisterBus.write`."""
+        return await self._exchange(unit, request, timeout_s, turnaround_s, None)
+
+    def quiet_until_s(self, unit: int, request: Request) -> float:
+        """RTU does not tell a late answer from that to another request of the same form; see `RegisterBus`."""
+        asked, until_s = self._owed.get(unit, (request, 0.0))
+        return 0.0 if asked == request else until_s
 
     async def close(self) -> None:
         """Let the port go."""
         self._line.close()
 
-    async def _answer(self, unit: int, request: ReadRequest, timeout_s: float) -> Answer:
-        heard = await self._line.receive(lambda head: enough_bytes(unit, request, head), timeout_s=timeout_s)
-        time_ms = self._clock.now_ms()
+    async def _exchange(
+        self, unit: int, request: Request, timeout_s: float, turnaround_s: float, late_s: float | None
+    ) -> Answer:
+        await self._outwait_late_answer(unit, request)
+        async with self._lock:
+            await self._line.open()
+            await self._prepare()
+            self._line.write(rtu_request(unit, request))
+            try:
+                return await self._answer(unit, request, timeout_s)
+            except DriverError as error:
+                self._is_dirty = error.kind is not DriverFault.EXCEPTION
+                if error.kind not in {DriverFault.EXCEPTION, DriverFault.GARBLED}:
+                    late_s = timeout_s if late_s is None else late_s
+                    self._owed[unit] = request, self._clock.monotonic_s() + late_s
+                raise
+            finally:
+                self._free_at_s = self._clock.monotonic_s() + max(self._silence_s, turnaround_s)
+
+    async def _answer(self, unit: int, request: Request, timeout_s: float) -> Answer:
+        sent_s = self._clock.monotonic_s()
+        whole_s = (rtu_good_reply_bytes(request) + len(rtu_request(unit, request))) * self._character_s
+        heard = await self._line.receive(lambda head: enough_bytes(unit, request, head), timeout_s=timeout_s + whole_s)
+        time_ms, took_s = self._clock.now_ms(), self._clock.monotonic_s() - sent_s
         echo = skipped_echo(unit, request, heard)
         found = reply_at(unit, request, heard)
         start, end = found or (echo, len(heard))
@@ -95,19 +114,15 @@ class ModbusRtuBus:
         if is_cut_off(unit, request, frame):
             raise _driver_error(ReplyError(ReplyFault.SHORT, "half an answer"), where, frame)
         values = _values(lambda: parse_rtu_reply(unit, request, frame), where, frame)
-        return Answer(values=values, time_ms=time_ms, raw=frame)
+        return Answer(values=values, time_ms=time_ms, raw=frame, latency_s=max(0.0, took_s - whole_s))
 
-    async def _outwait_late_answer(self, unit: int, request: ReadRequest) -> None:
-        """Let a late answer of this unit come first: RTU does not tell it from the answer to another request."""
-        owed = self._owed.get(unit)
-        if owed is None:
-            return
-        asked, until_s = owed
-        if self._clock.monotonic_s() >= until_s:
+    async def _outwait_late_answer(self, unit: int, request: Request) -> None:
+        """Let a late answer of this unit come first; who can use the bus for others meanwhile asks `quiet_until_s`."""
+        left_s = self.quiet_until_s(unit, request) - self._clock.monotonic_s()
+        if left_s > 0:
+            await self._clock.sleep(left_s)
+        if unit in self._owed and self._owed[unit][1] <= self._clock.monotonic_s():
             del self._owed[unit]
-        elif asked != request:
-            await self._clock.sleep(until_s - self._clock.monotonic_s())
-            self._owed.pop(unit, None)
 
     async def _prepare(self) -> None:
         """Leave the pause the devices need, and make sure that nothing old is on the line."""
@@ -145,8 +160,27 @@ class ModbusTcpBus:
         self.discarded: Counter[str] = Counter()
         line.watch(self._changed)
 
-    async def read(self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
-        """One request and its answer; see `RegisterBus.read`."""
+    async def read(
+        self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
+    ) -> Answer:
+        """One request and its answer; see `RegisterBus.read`. A late answer does no harm here: it has its number."""
+        del late_s
+        return await self._exchange(unit, request, timeout_s, turnaround_s)
+
+    async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+        """One order and its answer; see `RegisterBus.write`."""
+        return await self._exchange(unit, request, timeout_s, turnaround_s)
+
+    def quiet_until_s(self, unit: int, request: Request) -> float:
+        """At once: an answer carries the number of its request; see `RegisterBus`."""
+        del unit, request
+        return 0.0
+
+    async def close(self) -> None:
+        """Let the connection go."""
+        self._line.close()
+
+    async def _exchange(self, unit: int, request: Request, timeout_s: float, turnaround_s: float) -> Answer:
         async with self._slots:
             async with self._beginning:
                 await self._line.open()
@@ -154,20 +188,18 @@ class ModbusTcpBus:
                 if pause_s > 0:
                     await self._clock.sleep(pause_s)
             self._transaction = transaction = (self._transaction + 1) % _TRANSACTIONS
+            sent_s = self._clock.monotonic_s()
             try:
                 frame = await self._asked(transaction, tcp_request(transaction, unit, request), timeout_s)
             finally:
-                self._free_at_s = self._clock.monotonic_s() + turnaround_s
+                ended_s = self._clock.monotonic_s()
+                self._free_at_s = ended_s + turnaround_s
         where = f"{self._line.name} unit {unit}"
         if not frame:
             self._note_silence()
             raise DriverError(DriverFault.TIMEOUT, f"{where}: no answer; is there a device with this unit address?")
         values = _values(lambda: parse_tcp_reply(transaction, unit, request, frame), where, frame)
-        return Answer(values=values, time_ms=self._clock.now_ms(), raw=frame)
-
-    async def close(self) -> None:
-        """Let the connection go."""
-        self._line.close()
+        return Answer(values=values, time_ms=self._clock.now_ms(), raw=frame, latency_s=ended_s - sent_s)
 
     async def _asked(self, transaction: int, request: bytes, timeout_s: float) -> bytes:
         """The frame that answers a transaction; nothing where none comes in time."""

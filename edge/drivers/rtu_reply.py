@@ -5,13 +5,13 @@ Before it there may be the request itself (adapters that hear themselves), noise
 I1. What is found passed every check of a reply to this request; nothing else is ever taken for it.
 """
 
-from device_profiles.modbus import ReadRequest, ReplyError, ReplyFault, parse_rtu_reply, rtu_reply_bytes, rtu_request
+from device_profiles.modbus import ReplyError, ReplyFault, Request, parse_rtu_reply, rtu_reply_bytes, rtu_request
 
 _ERROR_BIT = 0x80
 _HEAD_BYTES = 2
 
 
-def reply_at(unit: int, request: ReadRequest, heard: bytes) -> tuple[int, int] | None:
+def reply_at(unit: int, request: Request, heard: bytes) -> tuple[int, int] | None:
     """Start and end of the first answer, good or an exception; None while there is none."""
     for start in range(len(heard) - _HEAD_BYTES):
         if not _is_head(unit, request, heard[start:]):
@@ -22,7 +22,7 @@ def reply_at(unit: int, request: ReadRequest, heard: bytes) -> tuple[int, int] |
     return None
 
 
-def enough_bytes(unit: int, request: ReadRequest, heard: bytes) -> int | None:
+def enough_bytes(unit: int, request: Request, heard: bytes) -> int | None:
     """How many bytes settle the matter: up to the end of the answer, or all where it is damaged; None to wait on."""
     found = reply_at(unit, request, heard)
     if found is not None:
@@ -34,24 +34,24 @@ def enough_bytes(unit: int, request: ReadRequest, heard: bytes) -> int | None:
     return len(heard) if expected is not None and len(answer) >= expected else None
 
 
-def is_cut_off(unit: int, request: ReadRequest, frame: bytes) -> bool:
+def is_cut_off(unit: int, request: Request, frame: bytes) -> bool:
     """Whether these bytes are an answer that broke off."""
     return _is_head(unit, request, frame) and len(frame) < (rtu_reply_bytes(request, frame) or 0)
 
 
-def skipped_echo(unit: int, request: ReadRequest, heard: bytes) -> int:
+def skipped_echo(unit: int, request: Request, heard: bytes) -> int:
     """How many bytes at the beginning are the request itself: all of it, or 0."""
     sent = rtu_request(unit, request)
     return len(sent) if heard.startswith(sent) else 0
 
 
-def _is_head(unit: int, request: ReadRequest, head: bytes) -> bool:
+def _is_head(unit: int, request: Request, head: bytes) -> bool:
     if len(head) < _HEAD_BYTES:
         return False
     return head[0] == unit and head[1] & ~_ERROR_BIT == request.function
 
 
-def _is_reply(unit: int, request: ReadRequest, frame: bytes) -> bool:
+def _is_reply(unit: int, request: Request, frame: bytes) -> bool:
     try:
         parse_rtu_reply(unit, request, frame)
     except ReplyError as error:

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
-from device_profiles.modbus import ExceptionCode, ReadRequest, Table
+from device_profiles.modbus import ExceptionCode, ReadRequest, Request, Table, WriteRequest
 from device_profiles.modbus_model import ModbusDevice, ModbusGroup, ModbusPoint
 from device_profiles.numbers import NumberType
+from edge.bus_worker import BusWorker
 from edge.drivers.base import Answer, DriverError, DriverFault
 from edge.health import DeviceHealth
 from edge.poller import DevicePoller
@@ -26,26 +27,38 @@ class Bus:
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
         self.faults: dict[int, DriverError] = {}
+        self.late_s: dict[int, float] = {}
+        self.failed_s: dict[int, float] = {}
         self.glitches: list[DriverError] = []
         self.missing: set[int] = set()
         self.asked: list[tuple[float, int, ReadRequest]] = []
         self.answer_s = ANSWER_S
         self._lock = asyncio.Lock()
 
-    async def read(self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+    async def read(
+        self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
+    ) -> Answer:
         async with self._lock:
             self.asked.append((self.clock.monotonic_s(), unit, request))
             fault = self.faults.get(unit)
-            if fault is not None:
+            latency_s = self.late_s.get(unit, 0.0)
+            if fault is not None or latency_s > timeout_s:
+                self.failed_s[unit] = self.failed_s.get(unit, 0.0) + timeout_s
                 await self.clock.sleep(timeout_s)
-                raise fault
-            await self.clock.sleep(self.answer_s + turnaround_s)
+                raise fault or silent()
+            await self.clock.sleep(self.answer_s + latency_s + turnaround_s)
             if self.glitches:
                 raise self.glitches.pop()
             if self.missing & set(range(request.address, request.address + request.count)):
                 raise DriverError(DriverFault.EXCEPTION, "refused", code=ExceptionCode.ILLEGAL_ADDRESS)
             values = tuple(range(request.address, request.address + request.count))
-            return Answer(values=values, time_ms=self.clock.now_ms(), raw=b"")
+            return Answer(values=values, time_ms=self.clock.now_ms(), raw=b"", latency_s=latency_s)
+
+    async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+        raise DriverError(DriverFault.EXCEPTION, "read only", code=ExceptionCode.ILLEGAL_FUNCTION)
+
+    def quiet_until_s(self, unit: int, request: Request) -> float:
+        return 0.0
 
     async def close(self) -> None:
         pass
@@ -60,6 +73,7 @@ class Bench:
     def __init__(self, *, devices: int = 1, period_s: float = 1.0) -> None:
         self.clock = ManualClock()
         self.bus = Bus(self.clock)
+        self.worker = BusWorker(self.bus, clock=self.clock)
         self.readings: list[Reading] = []
         self.health = [DeviceHealth(DeviceId(f"d{unit}"), "test/device", "bus") for unit in range(1, devices + 1)]
         self.pollers = [self._poller(unit, period_s) for unit in range(1, devices + 1)]
@@ -94,10 +108,11 @@ class Bench:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as tasks:
-            all_tasks = [tasks.create_task(poller.run(self.readings.append)) for poller in self.pollers]
+            for poller in self.pollers:
+                poller.start(self.worker.add, self.readings.append)
+            working = tasks.create_task(self.worker.run())
             yield
-            for task in all_tasks:
-                task.cancel()
+            working.cancel()
 
     def is_silent(self) -> bool:
         return self.health[0].is_silent

@@ -1,0 +1,150 @@
+"""The one master of a bus: takes the turns that the schedule gives, and lets others have theirs between them.
+
+I1. Whoever wants the bus, a poller, a person or a scan, has a turn of the one schedule; nobody speaks in between.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from device_profiles.modbus import ReadRequest, Request, WriteRequest
+from edge.clock import Clock, Nap
+from edge.drivers.base import Answer, DriverError, RegisterBus
+from edge.schedule import BusSchedule, Lane, Outcome, Task
+
+_T = TypeVar("_T")
+_TURN_S: Final = 0.05  # what an exchange of somebody without a plan takes, more or less
+
+
+@dataclass(slots=True)
+class _Load:
+    """What the bus was used for, since the worker started."""
+
+    since_s: float = 0.0
+    busy_s: dict[Lane, float] = field(default_factory=lambda: dict.fromkeys(Lane, 0.0))
+    lost_s: float = 0.0
+
+
+class BusWorker:
+    """One bus and those who wait for it.
+
+    Args:
+        bus: the driver; nobody else may use it while this runs.
+        clock: the agent's clock.
+        in_flight: how many exchanges there may be at a time (Modbus TCP only).
+    """
+
+    def __init__(self, bus: RegisterBus, *, clock: Clock, in_flight: int = 1) -> None:
+        self.bus = bus
+        self._clock = clock
+        self._in_flight = in_flight
+        self._schedule = BusSchedule()
+        # Changed by run, add and the turns, all on the event loop.
+        self._naps: list[Nap] = []
+        self._load = _Load()
+
+    def add(self, task: Task) -> None:
+        """Let a task wait for its turn."""
+        self._schedule.add(task)
+        for nap in self._naps:
+            nap.end()
+
+    async def run(self) -> None:
+        """Take turns until cancelled."""
+        self._load.since_s = self._clock.monotonic_s()
+        self._naps = [Nap(self._clock) for _ in range(self._in_flight)]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for nap in self._naps:
+                    tasks.create_task(self._take_turns(nap), name="bus turns")
+        finally:
+            self._naps = []
+
+    def lane(self, lane: Lane) -> "LaneBus":
+        """The bus for somebody who is no poller: each of his requests waits for a turn in this lane."""
+        return LaneBus(self, lane)
+
+    async def in_turn(self, lane: Lane, exchange: Callable[[], Awaitable[_T]], *, not_before_s: float = 0.0) -> _T:
+        """Do one exchange when its turn comes; at once where this does not run, because then nobody else is there."""
+        if not self._naps:
+            return await exchange()
+        done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+
+        async def take() -> Outcome:
+            if not done.cancelled():
+                await _into(done, exchange)
+            return Outcome(is_over=True)
+
+        release_s = max(not_before_s, self._clock.monotonic_s())
+        self.add(Task(lane=lane, release_s=release_s, deadline_s=release_s, work_s=_TURN_S, take=take))
+        return await done
+
+    def load(self) -> dict[str, float]:
+        """How the bus's time was used: percent by lane, and what was lost by sickness. For status."""
+        passed_s = max(self._clock.monotonic_s() - self._load.since_s, 1e-9)
+        used_s = {lane.name.lower(): busy_s for lane, busy_s in self._load.busy_s.items()} | {"lost": self._load.lost_s}
+        return {name: round(100 * seconds / passed_s, 2) for name, seconds in used_s.items()}
+
+    async def _take_turns(self, nap: Nap) -> None:
+        while True:
+            now_s = self._clock.monotonic_s()
+            task = self._schedule.next(now_s)
+            if task is None:
+                await nap.sleep(self._schedule.wake_s(now_s) - now_s)
+                continue
+            lane = task.lane
+            outcome = await task.take()
+            ended_s = self._clock.monotonic_s()
+            self._load.busy_s[lane] += ended_s - now_s
+            self._load.lost_s += outcome.lost_s
+            self._schedule.lost(outcome.lost_s, now_s=ended_s)
+            if not outcome.is_over:
+                self._schedule.add(task)
+
+
+class LaneBus:
+    """A bus of which each request waits for its turn; see `RegisterBus`."""
+
+    def __init__(self, worker: BusWorker, lane: Lane) -> None:
+        self._worker = worker
+        self._lane = lane
+
+    async def read(
+        self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
+    ) -> Answer:
+        """One request and its answer; see `RegisterBus.read`."""
+        bus = self._worker.bus
+        return await self._worker.in_turn(
+            self._lane,
+            lambda: bus.read(unit, request, timeout_s=timeout_s, turnaround_s=turnaround_s, late_s=late_s),
+            not_before_s=bus.quiet_until_s(unit, request),
+        )
+
+    async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+        """One order and its answer; see `RegisterBus.write`."""
+        bus = self._worker.bus
+        return await self._worker.in_turn(
+            self._lane,
+            lambda: bus.write(unit, request, timeout_s=timeout_s, turnaround_s=turnaround_s),
+            not_before_s=bus.quiet_until_s(unit, request),
+        )
+
+    def quiet_until_s(self, unit: int, request: Request) -> float:
+        """See `RegisterBus.quiet_until_s`."""
+        return self._worker.bus.quiet_until_s(unit, request)
+
+    async def close(self) -> None:
+        """Nothing: the bus is its worker's."""
+
+
+async def _into(done: "asyncio.Future[_T]", exchange: Callable[[], Awaitable[_T]]) -> None:
+    """Do it and tell who waits how it went; who no longer waits is told nothing."""
+    try:
+        result = await exchange()
+    except DriverError as error:
+        if not done.done():
+            done.set_exception(error)
+    else:
+        if not done.done():
+            done.set_result(result)
