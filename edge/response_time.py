@@ -28,6 +28,7 @@ class ResponseTime:
         self._smoothed_s = 0.0
         self._deviation_s = 0.0
         self._patience = 1.0
+        self._last_s = 0.0
         self.usual_s = 0.0
         self.is_late = False
 
@@ -42,11 +43,12 @@ class ResponseTime:
     @property
     def expected_s(self) -> float:
         """How long the next answer will most likely take to begin."""
-        return self._smoothed_s
+        return self._last_s if self.is_late else self._smoothed_s
 
     def heard(self, latency_s: float) -> None:
         """An answer began after so long."""
         self._patience = 1.0
+        self._last_s = latency_s
         if self._answers == 0:
             self._smoothed_s, self._deviation_s, self.usual_s = latency_s, latency_s / 2, latency_s
         self._deviation_s += (abs(latency_s - self._smoothed_s) - self._deviation_s) / 4

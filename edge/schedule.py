@@ -18,7 +18,7 @@ from typing import Final
 
 SICK_SHARE: Final = 0.05
 _SAVED_S: Final = 2.0  # how much unused allowance is kept: enough for a long timeout, too little to starve others
-_PATIENCE_S: Final = {2: 30.0, 3: 1.0}
+_ROUNDING_S: Final = 1e-6
 
 
 class Lane(IntEnum):
@@ -28,6 +28,10 @@ class Lane(IntEnum):
     PERIODIC = 1
     SICK = 2
     BACKGROUND = 3
+
+
+# How long a turn is put off for the sake of deadlines.
+_PATIENCE_S: Final = {Lane.SICK: 30.0, Lane.BACKGROUND: 1.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +47,8 @@ class Task:
     """Somebody who wants turns: none before `release_s`, all of them by `deadline_s`.
 
     `work_s` is the bus time that what is left of it takes. `take` uses the bus once; it may change the times and the
-    lane, which count when the task is added again.
+    lane, which count when the task is added again. `put_off_s` is the schedule's: since when it could have gone but for
+    the deadlines of others.
     """
 
     lane: Lane
@@ -51,6 +56,7 @@ class Task:
     deadline_s: float
     work_s: float
     take: Callable[[], Awaitable[Outcome]]
+    put_off_s: float = math.inf
 
 
 class Allowance:
@@ -71,7 +77,7 @@ class Allowance:
     def enough_from_s(self, seconds: float, *, now_s: float) -> float:
         """When there is as much (or all that can be saved): now, or later."""
         missing_s = min(seconds, self._saved_s) - self._left_s(now_s)
-        return now_s if missing_s <= 0 else now_s + missing_s / self._share
+        return now_s if missing_s <= _ROUNDING_S else now_s + missing_s / self._share
 
     def _left_s(self, now_s: float) -> float:
         if self._at_s == -math.inf:
@@ -92,6 +98,7 @@ class BusSchedule:
 
     def add(self, task: Task) -> None:
         """Let a task wait for its turn."""
+        task.put_off_s = math.inf
         heapq.heappush(self._coming, (task.release_s, next(self._order), task))
 
     def next(self, now_s: float) -> Task | None:
@@ -106,12 +113,11 @@ class BusSchedule:
     def wake_s(self, now_s: float) -> float:
         """When to ask again although nothing has changed; infinity where nobody waits."""
         moments = [self._coming[0][0]] if self._coming else []
-        for lane in (Lane.SICK, Lane.BACKGROUND):
+        for lane, patience_s in _PATIENCE_S.items():
             for _, _, task in self._ready[lane][:1]:
-                patience_s = task.release_s + _PATIENCE_S[lane]
-                enough_s = self._enough_from_s(task, now_s)
                 # Slack comes with the turns of others, after which the question is asked anyway.
-                moments.append(enough_s if enough_s > now_s else max(patience_s, now_s))
+                enough_s = self._enough_from_s(task, now_s)
+                moments.append(enough_s if enough_s > now_s else task.put_off_s + patience_s)
         return min(moments, default=math.inf)
 
     def lost(self, seconds: float, *, now_s: float) -> None:
@@ -131,19 +137,23 @@ class BusSchedule:
         others = bool(ready[Lane.PERIODIC] or ready[Lane.SICK] or ready[Lane.BACKGROUND])
         if ready[Lane.OPERATOR] and not (self._operator_went and others):
             return Lane.OPERATOR
-        impatient = self._first_of((Lane.SICK, Lane.BACKGROUND), lambda task: self._is_impatient(task, now_s))
+        impatient = self._first_of(lambda task: self._is_impatient(task, now_s))
         if impatient is not None:
             return impatient
         if ready[Lane.PERIODIC]:
             return Lane.PERIODIC
-        idle = self._first_of((Lane.SICK, Lane.BACKGROUND), lambda task: self._fits(task, now_s))
+        idle = self._first_of(lambda task: self._fits(task, now_s))
         return Lane.OPERATOR if idle is None and ready[Lane.OPERATOR] else idle
 
-    def _first_of(self, lanes: tuple[Lane, ...], may_go: Callable[[Task], bool]) -> Lane | None:
-        return next((lane for lane in lanes if self._ready[lane] and may_go(self._ready[lane][0][2])), None)
+    def _first_of(self, may_go: Callable[[Task], bool]) -> Lane | None:
+        """The lane, of those without deadlines, whose first may go."""
+        return next((lane for lane in _PATIENCE_S if self._ready[lane] and may_go(self._ready[lane][0][2])), None)
 
     def _is_impatient(self, task: Task, now_s: float) -> bool:
-        return now_s - task.release_s >= _PATIENCE_S[task.lane] and self._enough_from_s(task, now_s) <= now_s
+        if self._enough_from_s(task, now_s) > now_s:
+            return False
+        task.put_off_s = min(task.put_off_s, now_s)
+        return task.put_off_s + _PATIENCE_S[task.lane] <= now_s
 
     def _fits(self, task: Task, now_s: float) -> bool:
         """Whether its turn may begin: it is not too dear, and every deadline that is known can be kept after it."""

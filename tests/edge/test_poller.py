@@ -12,6 +12,7 @@ from edge.bus_worker import BusWorker
 from edge.drivers.base import Answer, DriverError, DriverFault
 from edge.health import DeviceHealth
 from edge.poller import DevicePoller
+from edge.schedule import Lane
 from edge.spool.base import Reading
 from tests.support.manual_clock import ManualClock
 from wire.identifiers import DeviceId, SiteId
@@ -181,6 +182,70 @@ async def test_a_dead_device_costs_the_others_at_most_a_twentieth_of_the_bus() -
     healthy = [at_s for at_s in bench.bus.times_of(1) if at_s > 100]
     assert len(healthy) >= 0.95 * 1000
     assert all(set(qualities(reading).values()) == {Quality.GOOD} for reading in bench.readings_of("d1"))
+
+
+async def test_of_ten_devices_one_dies_one_babbles_one_answers_late_and_seven_keep_every_deadline() -> None:
+    bench = Bench(devices=10, period_s=1.0)
+    bench.bus.answer_s = 0.06
+    async with bench.running():
+        await bench.clock.advance(20)
+        bench.bus.faults[1] = silent()
+        bench.bus.faults[2] = DriverError(DriverFault.GARBLED, "crc")
+        bench.bus.late_s[3] = 0.4
+        await bench.clock.advance(300)
+    assert [health.late for health in bench.health[3:]] == [0] * 7
+    for unit in range(4, 11):
+        readings = bench.readings_of(f"d{unit}")
+        assert len(readings) == 320
+        assert all(set(qualities(reading).values()) == {Quality.GOOD} for reading in readings)
+    late_s = 0.4 * sum(set(qualities(one).values()) == {Quality.GOOD} for one in bench.readings_of("d3")[20:])
+    assert sum(bench.bus.failed_s.values()) + late_s <= 0.05 * 300 + 2.5
+    assert late_s > 0
+
+
+async def test_a_late_device_is_read_at_its_period_again_once_it_is_quick_again() -> None:
+    bench = Bench(devices=2)
+    async with bench.running():
+        await bench.clock.advance(20)
+        bench.bus.late_s[2] = 0.5
+        await bench.clock.advance(60)
+        assert len(bench.readings_of("d2")) < 50
+        bench.bus.late_s.clear()
+        await bench.clock.advance(40)
+        count = len(bench.readings_of("d2"))
+        await bench.clock.advance(10)
+    assert len(bench.readings_of("d2")) - count == 10
+
+
+async def test_a_person_s_question_waits_for_one_turn_and_costs_no_deadline() -> None:
+    bench = Bench(devices=5)
+    bench.bus.answer_s = 0.1
+    async with bench.running():
+        await bench.clock.advance(10.05)
+        asked_s = bench.clock.monotonic_s()
+        operator = bench.worker.lane(Lane.OPERATOR)
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(bench.pollers[0].read(operator))
+            await bench.clock.advance(5)
+        assert reading.result()[0].error is None
+        ended_s = (reading.result()[0].time_ms - bench.clock.now_ms()) / 1000 + bench.clock.monotonic_s()
+        assert ended_s - asked_s < 0.2
+    assert [health.late for health in bench.health] == [0] * 5
+
+
+async def test_a_silent_device_that_answers_a_person_is_read_again_from_then_on() -> None:
+    bench = Bench()
+    async with bench.running():
+        bench.bus.faults[1] = silent()
+        await bench.clock.advance(300)
+        bench.bus.faults.clear()
+        assert bench.is_silent()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(bench.pollers[0].read(bench.worker.lane(Lane.OPERATOR)))
+            await bench.clock.advance(1)
+        count = len(bench.readings)
+        await bench.clock.advance(120)
+    assert len(bench.readings) - count == 120
 
 
 async def test_a_device_that_answers_again_has_its_period_again() -> None:
