@@ -42,6 +42,25 @@ class _Span:
     end: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prices:
+    """What a request may be and what it costs."""
+
+    limits: Limits
+    pause_ms: int
+    baud: int
+    refused: Sequence[ReadRequest]
+
+    def of(self, table: Table, run: Sequence[_Span]) -> int | None:
+        """The bus time of the request for a run of points, in microseconds; None where there is no such request."""
+        if _count(run) > _limit(table, self.limits):
+            return None
+        request = _request(table, run)
+        if _is_forbidden(request, self.limits) or any(contains(request, one) for one in self.refused):
+            return None
+        return bus_time_us(request, turnaround_ms=self.pause_ms, baud=self.baud)
+
+
 def read_plan(device: ModbusDevice, *, baud: int = _DEFAULT_BAUD) -> tuple[GroupPlan, ...]:
     """The requests of every group, cheapest on a line of this speed.
 
@@ -54,9 +73,21 @@ def read_plan(device: ModbusDevice, *, baud: int = _DEFAULT_BAUD) -> tuple[Group
 
 
 def plan_points(
-    points: Iterable[ModbusPoint], device: ModbusDevice, *, baud: int = _DEFAULT_BAUD
+    points: Iterable[ModbusPoint],
+    device: ModbusDevice,
+    *,
+    baud: int = _DEFAULT_BAUD,
+    response_ms: int = 0,
+    refused: Sequence[ReadRequest] = (),
 ) -> tuple[ReadRequest, ...]:
     """The requests that read these points, cheapest on a line of this speed.
+
+    Args:
+        points: of one device.
+        device: its limits and its pause.
+        baud: the line's speed.
+        response_ms: how long the device takes before it answers, as measured; with the pause the price of a request.
+        refused: what the device was asked and refused: no request contains any of these whole.
 
     Raises:
         PlanError: a point that no request may read.
@@ -64,8 +95,9 @@ def plan_points(
     spans: dict[Table, set[_Span]] = {}
     for point in points:
         spans.setdefault(point.table, set()).add(_Span(start=point.address, end=point.address + point.span))
+    prices = _Prices(limits=device.limits, pause_ms=device.turnaround_ms + response_ms, baud=baud, refused=refused)
     return tuple(
-        request for table in Table if table in spans for request in _cheapest(table, sorted(spans[table]), device, baud)
+        request for table in Table if table in spans for request in _cheapest(table, sorted(spans[table]), prices)
     )
 
 
@@ -98,22 +130,29 @@ def covers(request: ReadRequest, point: ModbusPoint) -> bool:
     )
 
 
-def _cheapest(table: Table, spans: Sequence[_Span], device: ModbusDevice, baud: int) -> list[ReadRequest]:
+def contains(request: ReadRequest, other: ReadRequest) -> bool:
+    """Whether the request reads all that the other one reads."""
+    return (
+        request.table is other.table
+        and request.address <= other.address
+        and other.address + other.count <= request.address + request.count
+    )
+
+
+def _cheapest(table: Table, spans: Sequence[_Span], prices: _Prices) -> list[ReadRequest]:
     """Split spans, sorted by address, into runs of least total cost; among equals, into the fewest."""
     best: list[tuple[int, int, int]] = [(0, 0, 0)]  # for the first n spans: cost, requests, where the last run begins
     for stop in range(1, len(spans) + 1):
         choices = []
         for start in range(stop - 1, -1, -1):
-            count = _count(spans[start:stop])
-            if count <= _limit(table, device.limits) and not _is_forbidden(table, spans[start:stop], device.limits):
-                request = _request(table, spans[start:stop])
-                cost = best[start][0] + bus_time_us(request, turnaround_ms=device.turnaround_ms, baud=baud)
-                choices.append((cost, best[start][1] + 1, start))
+            price_us = prices.of(table, spans[start:stop])
+            if price_us is not None:
+                choices.append((best[start][0] + price_us, best[start][1] + 1, start))
         if not choices:
             span = spans[stop - 1]
             raise PlanError(
                 f"{table} {span.start:#06x}: {span.end - span.start} addresses cannot be read:"
-                f" at most {_limit(table, device.limits)} at once, and none that is forbidden"
+                f" at most {_limit(table, prices.limits)} at once, and none that is forbidden"
             )
         best.append(min(choices))
     return _runs(table, spans, best)
@@ -141,6 +180,6 @@ def _limit(table: Table, limits: Limits) -> int:
     return limits.max_bits if table.is_bits else limits.max_registers
 
 
-def _is_forbidden(table: Table, run: Sequence[_Span], limits: Limits) -> bool:
-    first, last = run[0].start, run[0].start + _count(run) - 1
-    return any(item.table is table and item.first <= last and first <= item.last for item in limits.forbidden)
+def _is_forbidden(request: ReadRequest, limits: Limits) -> bool:
+    first, last = request.address, request.address + request.count - 1
+    return any(item.table is request.table and item.first <= last and first <= item.last for item in limits.forbidden)

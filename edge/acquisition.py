@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from device_profiles.modbus_model import ModbusDevice
@@ -16,6 +17,7 @@ from edge.drivers.line import ByteLine, SerialPort, TcpEndpoint
 from edge.drivers.modbus import ModbusRtuBus, ModbusTcpBus
 from edge.health import DeviceHealth, Health, LastValue, plain_values
 from edge.poller import DevicePoller
+from edge.refusals import Refusals
 from edge.schedule import Lane
 from edge.spool.base import Reading
 from edge.streamer import DeviceStreamer
@@ -32,6 +34,7 @@ _LISTEN_ONCE_S: Final = 12.0
 _LAST_ROUND_S: Final = 3.0
 _LOOK_S: Final = 0.1
 _HANDFULS: Final = 10
+_KEEP_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Acquisition:
         self._lines: list[ByteLine] = []
         buses = {bus.bus: bus for bus in checked.config.buses}
         self.workers: dict[str, BusWorker] = {}
+        self._refusals = Refusals(Path(checked.folder) / checked.config.state_dir, _kinds(checked))
         self.devices: dict[str, _Polled | _Streamed] = {}
         for device in checked.config.devices:
             bus, profile = buses[device.bus], checked.profiles[device.profile]
@@ -101,6 +105,7 @@ class Acquisition:
                 one.poller.start(one.worker.add, submit, offset_s=offset_s)
             for bus, worker in self.workers.items():
                 tasks.create_task(worker.run(), name=f"bus {bus}")
+            tasks.create_task(self._keep_refusals(), name="refusals")
             for two in self.devices.values():
                 if isinstance(two, _Streamed):
                     tasks.create_task(two.streamer.run(submit), name=f"streamer {two.health.device}")
@@ -126,9 +131,16 @@ class Acquisition:
         return [task.result() for task in reading]
 
     async def close(self) -> None:
-        """Let all ports go."""
+        """Let all ports go, and write down what was learnt."""
+        self._refusals.save()
         for line in self._lines:
             line.close()
+
+    async def _keep_refusals(self) -> None:
+        """Write down what devices have refused; seldom, because each writing wears the card."""
+        while True:
+            await self._clock.sleep(_KEEP_S)
+            await asyncio.to_thread(self._refusals.save)
 
     async def _listen(self, one: _Streamed) -> None:
         """Until each group has told something, or what there is has come; many devices never tell all groups."""
@@ -181,6 +193,7 @@ class Acquisition:
             baud=_NETWORK_BAUD if bus.kind is BusKind.MODBUS_TCP else bus.baud or profile.line.baud,
             clock=self._clock,
             health=health,
+            refusals=self._refusals,
         )
         return _Polled(health, poller, worker)
 
@@ -258,6 +271,14 @@ class Acquisition:
         raw = [_wire_text(frame) for frame in one.streamer.newest_frames()]
         error = one.health.trouble or (None if values else "nothing has come from it yet")
         return _told(one.health, values, raw=raw, error=error, good=good)
+
+
+def _kinds(checked: CheckedGateway) -> dict[str, str]:
+    """What each device must still be for its refusals to hold."""
+    return {
+        device.device: f"{device.profile} {checked.profiles[device.profile].revision}"
+        for device in checked.config.devices
+    }
 
 
 def _told(health: DeviceHealth, values: list[Told], *, raw: list[str], error: str | None, good: bool) -> Told:

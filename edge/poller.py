@@ -17,11 +17,13 @@ from typing import Final
 
 from device_profiles.decode import RegisterDecoder
 from device_profiles.modbus import ExceptionCode, ReadRequest
-from device_profiles.modbus_model import ModbusDevice, ModbusGroup
-from device_profiles.plan import bus_time_us, covers, narrowed, read_plan
+from device_profiles.modbus_model import ModbusDevice
+from device_profiles.plan import bus_time_us
+from edge.asked import AskedRequests
 from edge.clock import Clock
 from edge.drivers.base import Answer, DriverError, DriverFault, RegisterBus
 from edge.health import DeviceHealth
+from edge.refusals import Refusals
 from edge.response_time import ResponseTime
 from edge.schedule import Lane, Outcome, Task
 from edge.spool.base import Reading
@@ -31,6 +33,7 @@ _logger = logging.getLogger(__name__)
 _LONGEST_PAUSE_S: Final = 60.0
 _LONGEST_LINE_PAUSE_S: Final = 5.0  # as long as a line waits at most before it is opened again
 _GARBLED_IN_A_ROW: Final = 3  # others' noise may damage a few answers of a healthy device
+_FORGOTTEN_AFTER_S: Final = 86400.0
 _US: Final = 1_000_000
 Submit = Callable[[Reading], None]
 _QUALITIES: Final = {
@@ -45,16 +48,14 @@ _NOT_ASKED_AGAIN: Final = (DriverFault.EXCEPTION, *_LINE_AWAY)
 
 @dataclass(slots=True)
 class _Group:
-    """A group, how it is read, and when next. `asked` changes when a register turns out to be refused."""
+    """A group, how it is read, and when next."""
 
-    group: ModbusGroup
+    asked: AskedRequests
     decoder: RegisterDecoder
     stream: Stream
     period_s: float
-    planned: tuple[ReadRequest, ...]
-    asked: tuple[ReadRequest, ...]
-    refused: tuple[ReadRequest, ...] = ()
     due_s: float = 0.0
+    forget_s: float = 0.0
     round: "_Round | None" = None
     task: Task | None = None
 
@@ -95,9 +96,10 @@ class DevicePoller:
         baud: the line's speed, for planning.
         clock: the agent's clock.
         health: where its state is kept.
+        refusals: what devices have refused before.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - given all it needs by name
         self,
         *,
         device: ModbusDevice,
@@ -108,6 +110,7 @@ class DevicePoller:
         baud: int,
         clock: Clock,
         health: DeviceHealth,
+        refusals: Refusals,
     ) -> None:
         self._device = device
         self._unit = unit
@@ -115,20 +118,19 @@ class DevicePoller:
         self._baud = baud
         self._clock = clock
         self._health = health
+        self._refusals = refusals
         self._turnaround_s = device.turnaround_ms / 1000
         self._longest_s = device.timeout_ms / 1000
         # Changed by the turns and by `read`, one request at a time.
         self._response = ResponseTime(self._longest_s)
         self._groups = [
             _Group(
-                group=plan.group,
-                decoder=RegisterDecoder(plan.group),
-                stream=streams[plan.group.name],
-                period_s=periods_s[plan.group.name],
-                planned=plan.requests,
-                asked=plan.requests,
+                asked=AskedRequests(group, device, baud=baud, refused=refusals.of(health.device, group.name)),
+                decoder=RegisterDecoder(group),
+                stream=streams[group.name],
+                period_s=periods_s[group.name],
             )
-            for plan in read_plan(device, baud=baud)
+            for group in device.groups
         ]
         self._shortest_s = min(group.period_s for group in self._groups)
         self._pause_s = 0.0
@@ -149,7 +151,10 @@ class DevicePoller:
             offset_s: how long after now the first reading is due, so that devices do not all come at once.
         """
         self._add, self._submit = add, submit
-        self._read_all_from(self._clock.monotonic_s() + offset_s)
+        start_s = self._clock.monotonic_s() + offset_s
+        for group in self._groups:
+            group.forget_s = start_s + _FORGOTTEN_AFTER_S
+        self._read_all_from(start_s)
 
     async def read(self, bus: RegisterBus | None = None) -> list[RawReading]:
         """Every group once, for a person who asks.
@@ -176,7 +181,7 @@ class DevicePoller:
             lane=Lane.SICK if self._response.is_late else Lane.PERIODIC,
             release_s=group.due_s,
             deadline_s=group.due_s + group.period_s,
-            work_s=self._work_s(group.asked),
+            work_s=self._work_s(group.asked.requests),
             take=lambda: self._turn(group, task),
         )
         self._add(task)
@@ -219,6 +224,9 @@ class DevicePoller:
     def _plan_next(self, group: _Group) -> None:
         """Set the next deadline; what was missed is counted, not made up for."""
         now_s = self._clock.monotonic_s()
+        if now_s >= group.forget_s:
+            group.forget_s += _FORGOTTEN_AFTER_S
+            group.asked.forget()
         group.due_s += group.period_s
         if group.due_s <= now_s:
             missed = int((now_s - group.due_s) / group.period_s) + 1
@@ -245,7 +253,7 @@ class DevicePoller:
     def _probe_request(self) -> ReadRequest:
         """What a silent device is asked: the same again, so that a late answer does no harm."""
         group = min(self._groups, key=lambda one: one.period_s)
-        return self._last_failed or (group.asked or group.refused)[0]
+        return self._last_failed or (group.asked.requests or group.asked.missing)[0]
 
     async def _probe_turn(self, probe: Task) -> Outcome:
         """One request to a silent device; where it answers, all of it is due."""
@@ -304,7 +312,7 @@ class DevicePoller:
         if error.kind is DriverFault.EXCEPTION:
             self._failed_in_a_row = 0
             if error.code == ExceptionCode.ILLEGAL_ADDRESS:
-                asking.waiting.extendleft(reversed(self._narrow(group, request)))
+                asking.waiting.extendleft(reversed(group.asked.narrow(request)))
             return
         self._failed_in_a_row += 1
         self._last_failed = request
@@ -332,8 +340,10 @@ class DevicePoller:
         return answer
 
     def _ended(self, group: _Group, asking: _Round) -> RawReading:
-        if not group.asked:  # all was refused: that says more of the device's state than of its registers
-            group.asked, group.refused = group.planned, ()
+        if group.asked.settle(response_s=self._response.usual_s):
+            self._refusals.remember(self._health.device, group.stream.group, group.asked.refused)
+            keys = ", ".join(group.asked.missing_points()) or "nothing alone"
+            _logger.warning("%s refused registers; it lacks %s; the rest is read", self._health.device, keys)
         return RawReading(
             stream=group.stream,
             values=group.decoder.values(asking.answers),
@@ -348,16 +358,6 @@ class DevicePoller:
         self._longest_pause_s = _LONGEST_LINE_PAUSE_S if error.kind in _LINE_AWAY else _LONGEST_PAUSE_S
         self._health.note_silence()
 
-    def _narrow(self, group: _Group, request: ReadRequest) -> tuple[ReadRequest, ...]:
-        """What to ask instead after ILLEGAL DATA ADDRESS; a point that is refused alone is not asked for again."""
-        halves = narrowed(request, group.group.points)
-        group.asked = tuple(one for asked in group.asked for one in (halves if asked == request else (asked,)))
-        if not halves:
-            group.refused = (*group.refused, request)
-            keys = ", ".join(point.key for point in group.group.points if covers(request, point))
-            _logger.warning("%s has no %s; not asked for again in this run", self._health.device, keys)
-        return halves
-
     def _submit_silence(self, *, but: _Group | None = None) -> None:
         """Say of every group (not the one just recorded) that there is nothing: silence is a fact, not a gap."""
         now_ms = self._clock.now_ms()
@@ -369,7 +369,7 @@ class DevicePoller:
 
 
 def _begun(group: _Group) -> _Round:
-    return _Round(waiting=deque(group.asked), answers=dict.fromkeys(group.refused, Quality.EXCEPTION))
+    return _Round(waiting=deque(group.asked.requests), answers=dict.fromkeys(group.asked.missing, Quality.EXCEPTION))
 
 
 def _nobody(_: object) -> None:

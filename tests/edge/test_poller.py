@@ -12,6 +12,7 @@ from edge.bus_worker import BusWorker
 from edge.drivers.base import Answer, DriverError, DriverFault
 from edge.health import DeviceHealth
 from edge.poller import DevicePoller
+from edge.refusals import Refusals
 from edge.schedule import Lane
 from edge.spool.base import Reading
 from tests.support.manual_clock import ManualClock
@@ -30,6 +31,8 @@ class Bus:
         self.faults: dict[int, DriverError] = {}
         self.late_s: dict[int, float] = {}
         self.failed_s: dict[int, float] = {}
+        self.owed: set[tuple[int, Request]] = set()
+        self.owed_until_s = 0.0
         self.glitches: list[DriverError] = []
         self.missing: set[int] = set()
         self.asked: list[tuple[float, int, ReadRequest]] = []
@@ -42,6 +45,7 @@ class Bus:
         async with self._lock:
             self.asked.append((self.clock.monotonic_s(), unit, request))
             fault = self.faults.get(unit)
+            assert late_s == TIMEOUT_S
             latency_s = self.late_s.get(unit, 0.0)
             if fault is not None or latency_s > timeout_s:
                 self.failed_s[unit] = self.failed_s.get(unit, 0.0) + timeout_s
@@ -56,10 +60,11 @@ class Bus:
             return Answer(values=values, time_ms=self.clock.now_ms(), raw=b"", latency_s=latency_s)
 
     async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
-        raise DriverError(DriverFault.EXCEPTION, "read only", code=ExceptionCode.ILLEGAL_FUNCTION)
+        text = f"unit {unit} takes no {request} within {timeout_s} s or {turnaround_s} s"
+        raise DriverError(DriverFault.EXCEPTION, text, code=ExceptionCode.ILLEGAL_FUNCTION)
 
     def quiet_until_s(self, unit: int, request: Request) -> float:
-        return 0.0
+        return self.owed_until_s if (unit, request) in self.owed else 0.0
 
     async def close(self) -> None:
         pass
@@ -76,6 +81,7 @@ class Bench:
         self.bus = Bus(self.clock)
         self.worker = BusWorker(self.bus, clock=self.clock)
         self.readings: list[Reading] = []
+        self.refusals = Refusals(None, {})
         self.health = [DeviceHealth(DeviceId(f"d{unit}"), "test/device", "bus") for unit in range(1, devices + 1)]
         self.pollers = [self._poller(unit, period_s) for unit in range(1, devices + 1)]
 
@@ -104,6 +110,7 @@ class Bench:
             baud=9600,
             clock=self.clock,
             health=self.health[unit - 1],
+            refusals=self.refusals,
         )
 
     @asynccontextmanager

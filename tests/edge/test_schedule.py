@@ -86,7 +86,9 @@ class Bus:
 
 
 groups = st.lists(
-    st.tuples(st.sampled_from((0.5, 1.0, 2.0, 5.0, 10.0)), st.floats(0.01, 0.2), st.floats(0, 1)), min_size=1, max_size=8
+    st.tuples(st.sampled_from((0.5, 1.0, 2.0, 5.0, 10.0)), st.floats(0.01, 0.2), st.floats(0, 1)),
+    min_size=1,
+    max_size=8,
 )
 
 
