@@ -270,7 +270,7 @@ def tcp_frame_bytes(head: bytes) -> int | None:
     if len(head) < _MBAP_BYTES - 1:
         return None
     _, protocol, length = struct.unpack(">HHH", head[: _MBAP_BYTES - 1])
-    if protocol != 0 or not 1 + _EXCEPTION_PDU_BYTES <= length <= 1 + 253:
+    if protocol != 0 or not 1 + 1 <= length <= 1 + 253:  # unit, and a PDU of 1 (function 7) to 253 bytes
         raise ReplyError(ReplyFault.WRONG_LENGTH, f"protocol {protocol} length {length} is no Modbus TCP header")
     return _MBAP_BYTES - 1 + int(length)
 
