@@ -167,6 +167,7 @@ class Agent:
                 "dropped_before_acceptance": held.dropped,
                 "trouble": held.trouble,
             },
+            "buses": {bus: worker.load() for bus, worker in self._acquisition.workers.items()},
             "devices": self._acquisition.health.snapshot(now_ms=now_ms),
         }
 
