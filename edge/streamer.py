@@ -15,8 +15,8 @@ from device_profiles.decode_serial import FrameReader, SerialReading
 from device_profiles.framing.base import BadFrame, Frame
 from device_profiles.serial_model import SerialDevice, SerialGroup, SerialMode
 from device_profiles.serial_request import Request
-from edge.asker import DeviceAsker
 from edge.clock import Clock
+from edge.dialogue import DeviceDialogue
 from edge.drivers.base import ByteStream, DriverError, DriverFault
 from edge.health import DeviceHealth
 from edge.spool.base import Reading
@@ -86,7 +86,7 @@ class DeviceStreamer:
         self._health = health
         # Changed by `run` only.
         self._reader = FrameReader(device)
-        self._asker = DeviceAsker(
+        self._dialogue = DeviceDialogue(
             device=device, address=address, line=line, reader=self._reader, clock=clock, health=health
         )
         self._groups = {
@@ -120,19 +120,19 @@ class DeviceStreamer:
                 await self._once(submit)
         finally:
             with suppress(DriverError):  # a device on a line that is lost rests anyway
-                self._asker.stop()
+                self._dialogue.stop()
 
     async def _once(self, submit: Submit) -> None:
         try:
             await self._line.open()
-            await self._asker.start()
+            await self._dialogue.start()
             if self._device.mode is SerialMode.STREAM:
                 await self._listen(submit)
             else:
                 await self._ask_due(submit)
         except DriverError as error:
             self._health.note_error(error.kind, str(error))
-            self._asker.note_failure(is_line_lost=error.kind is not DriverFault.TIMEOUT)
+            self._dialogue.note_failure(is_line_lost=error.kind is not DriverFault.TIMEOUT)
             self._reader.give_up()  # half a frame from before has no other half
             await self._clock.sleep(_LISTEN_S)
         self._submit_silences(submit)
@@ -192,7 +192,7 @@ class DeviceStreamer:
         group = self._groups[one.group]
         group.heard_s = self._clock.monotonic_s()
         group.silences = 0
-        values = tuple(_NOT_READY for _ in one.values) if self._asker.is_warming_up else one.values
+        values = tuple(_NOT_READY for _ in one.values) if self._dialogue.is_warming_up else one.values
         return Reading(stream=group.stream, time_ms=time_ms, values=values)
 
     def _keep(self, group: _Group, readings: list[Reading], submit: Submit) -> None:
@@ -237,7 +237,7 @@ class DeviceStreamer:
         """
         await self._pause_until(self._asked_s + self._device.min_interval_s)
         self._asked_s = self._clock.monotonic_s()
-        return [reading for frame in await self._asker.ask(request) for reading in self._read(frame)]
+        return [reading for frame in await self._dialogue.ask(request) for reading in self._read(frame)]
 
     async def _pause_until(self, time_s: float) -> None:
         wait_s = time_s - self._clock.monotonic_s()
@@ -251,7 +251,7 @@ class DeviceStreamer:
             group.heard_s = self._clock.monotonic_s()
             group.silences = 0
         else:
-            self._asker.note_failure(is_line_lost=False)
+            self._dialogue.note_failure(is_line_lost=False)
 
     def _submit(self, group: _Group, reading: Reading, submit: Submit) -> None:
         stream = group.stream
@@ -278,7 +278,7 @@ class DeviceStreamer:
                     DriverFault.TIMEOUT, f"{self._line.name}: nothing comes; is it on, at this baud?"
                 )
                 self._health.note_silence()
-                self._asker.note_failure(is_line_lost=True)
+                self._dialogue.note_failure(is_line_lost=True)
             values = tuple(Value(None, Quality.TIMEOUT) for _ in group.stream.points)
             self._submit(group, Reading(stream=group.stream, time_ms=self._clock.now_ms(), values=values), submit)
 

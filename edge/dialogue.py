@@ -1,4 +1,4 @@
-"""Asks one serial device: wakes it, sends, waits for the answer; starts it when the line has been opened.
+"""The dialogue with one serial device: wake it, ask, wait for the answer; start it when the line has been opened.
 
 I1. After a failure the device counts as asleep: when it has failed several times in a row it is started anew.
 """
@@ -19,7 +19,7 @@ from edge.health import DeviceHealth
 _FAILURES_BEFORE_START: Final = 3
 
 
-class DeviceAsker:
+class DeviceDialogue:
     """One device on a line of its own.
 
     Args:
@@ -66,7 +66,8 @@ class DeviceAsker:
         """
         if self._is_started:
             return
-        self._line.discard()
+        if self._device.start:
+            self._line.discard()
         await self._carry_out(moves(self._device.start))
         self._is_started = True
         self._failures = 0
