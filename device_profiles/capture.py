@@ -31,11 +31,12 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Interval, Len
 
+from device_profiles.asking import Answer, Taken, request_bytes
 from device_profiles.decode import decode_registers
 from device_profiles.decode_serial import FrameReader, SerialReading
-from device_profiles.encode_serial import request_bytes
 from device_profiles.fault_words import Broken
 from device_profiles.faults import read_document
+from device_profiles.framing.base import BadFrame
 from device_profiles.modbus import (
     ReadRequest,
     ReplyError,
@@ -52,8 +53,8 @@ from device_profiles.modbus_model import Address, ModbusDevice
 from device_profiles.model import DeviceProfile
 from device_profiles.plan import covers
 from device_profiles.point_model import STRICT
-from device_profiles.serial_model import Request as SerialRequest
 from device_profiles.serial_model import SerialDevice
+from device_profiles.serial_request import Request as SerialRequest
 from device_profiles.yaml_tree import Path
 from wire.records import Value
 
@@ -220,8 +221,7 @@ def _serial(device: SerialDevice, exchange: Exchange) -> Iterator[Broken]:
         if sent not in ours:
             expected = " or ".join(item.hex(" ") for item in ours) or "no request: the device is not asked"
             yield Broken(path=("request",), found=sent.hex(" "), expected=expected)
-    reader = FrameReader(device)
-    found = reader.feed(bytes.fromhex(exchange.received) or exchange.received_text.encode("latin-1"))
+    found = _found(device, exchange)
     readings = [item for item in found if isinstance(item, SerialReading)]
     bad = len(found) - len(readings)
     if bad != exchange.bad_frames:
@@ -232,6 +232,31 @@ def _serial(device: SerialDevice, exchange: Exchange) -> Iterator[Broken]:
     layouts = {group.name: [point.key for point in group.points] for group in device.groups}
     for index, (reading, wanted) in enumerate(zip(readings, exchange.readings, strict=False)):
         yield from _below(("readings", index), _reading(layouts[reading.group], reading, wanted))
+
+
+def _found(device: SerialDevice, exchange: Exchange) -> list[SerialReading | BadFrame]:
+    """What came in. To a request only its answer counts; bytes that nothing follows end a frame."""
+    reader = FrameReader(device)
+    frames = reader.frames(bytes.fromhex(exchange.received) or exchange.received_text.encode("latin-1"))
+    if device.binary is not None and device.binary.frame_gap_ms is not None:
+        frames += reader.give_up()
+    answer = _answer(device, exchange)
+    found: list[SerialReading | BadFrame] = []
+    for frame in frames:
+        if isinstance(frame, BadFrame):
+            found.append(frame)
+        elif answer is None or answer.take(frame) is not Taken.FOREIGN:
+            found += reader.readings(frame)
+    return found
+
+
+def _answer(device: SerialDevice, exchange: Exchange) -> Answer | None:
+    """The answer to the exchange's request; None where it has none."""
+    if not exchange.request:
+        return None
+    sent = bytes.fromhex(exchange.request)
+    asked = [group.request for group in device.groups if group.request and _asked(group.request, exchange) == sent]
+    return Answer(asked[0], address=exchange.address, sequence=exchange.sequence) if asked else None
 
 
 def _asked(request: SerialRequest, exchange: Exchange) -> bytes:

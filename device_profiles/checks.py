@@ -12,15 +12,17 @@ class CheckKind(StrEnum):
     """How a check is calculated and sent.
 
     crc16_modbus: poly 8005 reflected, init FFFF, low byte first. crc16_xmodem_be / _le: poly 1021, init 0, high / low
-    byte first. crc16_mcrf4xx: poly 1021 reflected, init FFFF, low byte first. crc8_1c: poly 1C, init 0. crc_wxt3:
-    Vaisala's three characters. fletcher8: UBX, CK_A CK_B. sum8, sum16_be, sum16_le: the sum of the bytes. sum8_zero:
-    what makes the sum 0 (two's complement). sum8_inverted: the bitwise inverse of the sum. xor8: all bytes XORed;
-    xor8_hex: the same as two upper-case hex digits. sum_hex4, sum_dec4: the sum as four hex or decimal digits.
+    byte first; crc16_xmodem_hex4: the same as four upper-case hex digits. crc16_mcrf4xx: poly 1021 reflected, init
+    FFFF, low byte first. crc8_1c: poly 1C, init 0. crc_wxt3: Vaisala's three characters. fletcher8: UBX, CK_A CK_B.
+    sum8, sum16_be, sum16_le: the sum of the bytes. sum8_zero: what makes the sum 0 (two's complement). sum8_inverted:
+    the bitwise inverse of the sum. xor8: all bytes XORed; xor8_hex: the same as two upper-case hex digits. sum_hex4,
+    sum_dec4: the sum as four hex or decimal digits.
     """
 
     CRC16_MODBUS = "crc16_modbus"
     CRC16_XMODEM_BE = "crc16_xmodem_be"
     CRC16_XMODEM_LE = "crc16_xmodem_le"
+    CRC16_XMODEM_HEX4 = "crc16_xmodem_hex4"
     CRC16_MCRF4XX = "crc16_mcrf4xx"
     CRC8_1C = "crc8_1c"
     CRC_WXT3 = "crc_wxt3"
@@ -119,6 +121,7 @@ _FUNCTIONS: Mapping[CheckKind, Callable[[bytes], bytes]] = MappingProxyType({
     CheckKind.CRC16_MODBUS: lambda covered: _crc_reflected(covered, _TABLE_A001, 0xFFFF).to_bytes(2, "little"),
     CheckKind.CRC16_XMODEM_BE: lambda covered: _crc_xmodem(covered).to_bytes(2, "big"),
     CheckKind.CRC16_XMODEM_LE: lambda covered: _crc_xmodem(covered).to_bytes(2, "little"),
+    CheckKind.CRC16_XMODEM_HEX4: lambda covered: b"%04X" % _crc_xmodem(covered),
     CheckKind.CRC16_MCRF4XX: lambda covered: _crc_reflected(covered, _TABLE_8408, 0xFFFF).to_bytes(2, "little"),
     CheckKind.CRC8_1C: _crc8_1c,
     CheckKind.CRC_WXT3: _crc_wxt3,

@@ -14,7 +14,6 @@ from device_profiles.framing.cutters import cutter
 from device_profiles.numbers import ByteOrder, NumberType, decode_number, size_bytes
 from device_profiles.point_model import value_of
 from device_profiles.serial_model import (
-    Condition,
     DeviceTime,
     SerialDevice,
     SerialGroup,
@@ -22,6 +21,7 @@ from device_profiles.serial_model import (
     TextForm,
     TimeForm,
 )
+from device_profiles.serial_parts import Condition
 from device_profiles.text_readings import clock_ms, date_ms, nearest_day_ms, short_date_ms, text_number
 from wire.records import MAX_TIME_MS, Quality, Value
 
@@ -75,11 +75,12 @@ class FrameReader:
         return self._counted(self._cutter.give_up())
 
     def readings(self, frame: Frame) -> list[SerialReading]:
-        """What a frame gives: one reading for each group that it belongs to."""
+        """What a frame gives: one reading for each group that it belongs to, or each block of it."""
         for source in self._device.time_sources:
             if frame.fields and frame.fields[0] == source.sentence:
                 self._told(source.time, frame)
-        return [self._reading(group, frame) for group in self._device.groups if belongs(frame, group)]
+        groups = [group for group in self._device.groups if belongs(frame, group)]
+        return [reading for group in groups for reading in self._group_readings(group, frame)]
 
     @property
     def frame_count(self) -> int:
@@ -115,6 +116,13 @@ class FrameReader:
                 self._frame_count += 1
         return frames
 
+    def _group_readings(self, group: SerialGroup, frame: Frame) -> list[SerialReading]:
+        if group.repeat is None:
+            return [self._reading(group, frame)]
+        repeat = group.repeat
+        blocks = (Frame(raw=raw, number=number) for number, raw in enumerate(repeat.blocks(frame.data), start=1))
+        return [self._reading(group, block) for block in blocks if all(holds(each, block) for each in repeat.when)]
+
     def _reading(self, group: SerialGroup, frame: Frame) -> SerialReading:
         time_ms = self._told(group.time, frame) if group.time else None
         if group.warming_up and all(holds(condition, frame) for condition in group.warming_up):
@@ -125,7 +133,7 @@ class FrameReader:
 
 def belongs(frame: Frame, group: SerialGroup) -> bool:
     """Whether the group is read from this frame."""
-    if group.frame_length is not None and len(frame.raw) != group.frame_length:
+    if not _has_form(frame, group):
         return False
     if group.sentence is not None and (not frame.fields or frame.fields[0] != group.sentence):
         return False
@@ -134,6 +142,15 @@ def belongs(frame: Frame, group: SerialGroup) -> bool:
     ):
         return False
     return all(holds(condition, frame) for condition in group.when)
+
+
+def _has_form(frame: Frame, group: SerialGroup) -> bool:
+    """Whether a binary frame is laid out as the group's."""
+    if group.frame is not None and frame.form != group.frame:
+        return False
+    if group.frame_length is not None and len(frame.data) != group.frame_length:
+        return False
+    return group.repeat is None or group.repeat.count(frame.data) > 0
 
 
 def holds(condition: Condition, frame: Frame) -> bool:
@@ -148,7 +165,9 @@ def holds(condition: Condition, frame: Frame) -> bool:
             return text in condition.text
         number = text_number(text, TextForm.DECIMAL)
     else:
-        number = _number(frame, condition.at, condition.type, condition.order)
+        number = _bits(
+            _number(frame, condition.at, condition.type, condition.order), condition.bit, condition.bit_width
+        )
     if condition.one_of:
         return number in condition.one_of
     if condition.at_least is not None:
@@ -163,8 +182,10 @@ def _value(point: SerialPoint, frame: Frame) -> Value:
 
 
 def _raw(point: SerialPoint, frame: Frame) -> int | float | None:
+    if point.block_number:
+        return frame.number
     if point.type is not None:
-        return _number(frame, point.at, point.type, point.order)
+        return _bits(_number(frame, point.at, point.type, point.order), point.bit, point.bit_width)
     text = _text(frame, point.at, point.label)
     if text is None:
         return None
@@ -185,9 +206,16 @@ def _text(frame: Frame, at: int | None, label: str | None) -> str | None:
 
 
 def _number(frame: Frame, at: int | None, number_type: NumberType, order: ByteOrder) -> int | float | None:
-    if at is None or at + size_bytes(number_type) > len(frame.raw):
+    if at is None or at + size_bytes(number_type) > len(frame.data):
         return None
-    return decode_number(frame.raw[at : at + size_bytes(number_type)], number_type, order)
+    return decode_number(frame.data[at : at + size_bytes(number_type)], number_type, order)
+
+
+def _bits(number: float | None, bit: int | None, width: int) -> int | float | None:
+    """Some bits of a whole number; all of it where no bit is named."""
+    if bit is None or number is None:
+        return number
+    return int(number) >> bit & (1 << width) - 1
 
 
 def _device_time_ms(time: DeviceTime, frame: Frame, last_ms: int | None) -> int | None:
@@ -200,7 +228,7 @@ def _device_time_ms(time: DeviceTime, frame: Frame, last_ms: int | None) -> int 
 
 def _told_ms(time: DeviceTime, frame: Frame, last_ms: int | None) -> int | None:
     if time.form is TimeForm.PACKED_DATE_TIME:
-        return _packed_ms(frame.raw[time.at : time.at + _DATE_TIME_BYTES])
+        return _packed_ms(frame.data[time.at : time.at + _DATE_TIME_BYTES])
     clock = clock_ms(_text(frame, time.at, None) or "")
     if clock is None:
         return None

@@ -3,7 +3,7 @@
 Offsets in a binary frame count from the first header byte, from 0.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from annotated_types import Interval, MinLen
@@ -20,7 +20,10 @@ Offset = Annotated[int, Interval(ge=0, le=MAX_FRAME_BYTES)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A check value at `at` over the bytes from `start` up to `end` (without it: up to `at`); -1 is the last byte."""
+    """A check value at `at` over the bytes from `start` up to `end` (without it: up to `at`); -1 is the last byte.
+
+    Only the bits of `mask` count in each of its bytes: some devices get others wrong.
+    """
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -28,6 +31,43 @@ class Check:
     at: int
     start: int = 0
     end: int | None = None
+    mask: Annotated[int, Interval(ge=1, le=0xFF)] = 0xFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedBytes:
+    """Bytes (hex) that stand at `at` in each frame; -1 is the last byte."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    at: int
+    value: str
+
+    def __post_init__(self) -> None:
+        """Refuse bytes that are not hex."""
+        if not hex_bytes(self.value):
+            raise ValueError("fixed bytes are at least one byte")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stuffing:
+    """Bytes that may not stand in a frame: `codes` gives for each (hex) the byte that follows `escape` instead of it.
+
+    Header and tail are then one byte each, and end the frame. Places in the frame count bytes before the stuffing.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    escape: str
+    codes: dict[str, str] = field(hash=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what is not one byte each, and codes that name two bytes."""
+        pairs = [(hex_bytes(plain), hex_bytes(code)) for plain, code in self.codes.items()]
+        if any(len(each) != 1 for each in (hex_bytes(self.escape), *(part for pair in pairs for part in pair))):
+            raise ValueError("stuffing: escape and codes are one byte each")
+        if len({code for _, code in pairs}) != len(pairs):
+            raise ValueError("stuffing: each code stands for one byte")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,26 +84,46 @@ class LengthField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BinaryFraming:
-    """Frames with a fixed `length`, or with a length field, which `max_length` bounds. Header and tail are hex text."""
+    """Frames with a fixed `length`, or with a length field, which `max_length` bounds. Header and tail are hex text.
+
+    Stuffed frames are as long as their delimiters say. With `frame_gap_ms` such a silence ends a frame: then it needs
+    no length and no header. Frames without a header otherwise are cut from the first byte that comes. `checks: []` says
+    that the device has none. `name`: where frames of several forms come on one line, for the groups to name.
+    """
 
     __pydantic_config__: ClassVar = STRICT
 
     header: str
-    length: Annotated[int, Interval(ge=2, le=MAX_FRAME_BYTES)] | None = None
+    length: Annotated[int, Interval(ge=1, le=MAX_FRAME_BYTES)] | None = None
     length_field: LengthField | None = None
     max_length: Annotated[int, Interval(ge=2, le=MAX_FRAME_BYTES)] | None = None
     tail: str = ""
-    checks: Annotated[tuple[Check, ...], MinLen(1)]
+    fixed: tuple[FixedBytes, ...] = ()
+    stuffing: Stuffing | None = None
+    frame_gap_ms: Annotated[int, Interval(ge=1, le=60000)] | None = None
+    checks: tuple[Check, ...]
+    name: str = ""
 
     def __post_init__(self) -> None:
         """Refuse framings whose length is told twice or not at all, and bytes that are not hex."""
-        if (self.length is None) == (self.length_field is None):
+        if (self.length is None) == (self.length_field is None) and not self._ends_itself:
             raise ValueError("a binary framing has a length or a length_field")
-        if self.length_field is not None and self.max_length is None:
+        if self.length is None and self.max_length is None:
             raise ValueError("a length_field needs a max_length: a damaged length must not make the reader wait")
-        if not hex_bytes(self.header):
+        if not hex_bytes(self.header) and self.length is None and self.frame_gap_ms is None:
             raise ValueError("the header has at least one byte")
         hex_bytes(self.tail)
+        if self.stuffing is not None:
+            ends = (hex_bytes(self.header), hex_bytes(self.tail))
+            escaped = {hex_bytes(plain) for plain in self.stuffing.codes}
+            if not {*ends, hex_bytes(self.stuffing.escape)} <= escaped:
+                raise ValueError("stuffing: header, tail and escape are one byte each, and have codes")
+
+    @property
+    def _ends_itself(self) -> bool:
+        """Whether neither a length nor a length field is needed."""
+        is_cut = self.stuffing is not None or self.frame_gap_ms is not None
+        return is_cut and self.length is None and self.length_field is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

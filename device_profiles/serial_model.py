@@ -16,11 +16,11 @@ from device_profiles.serial_framings import (
     MAX_FRAME_BYTES,
     BinaryFraming,
     BlockFraming,
-    Check,
     Offset,
     SentenceFraming,
-    hex_bytes,
 )
+from device_profiles.serial_parts import Bit, BitWidth, Condition, Repeat, bit_fault
+from device_profiles.serial_request import Request, Step
 from wire.identifiers import check_key
 
 
@@ -56,42 +56,21 @@ class TimeForm(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """Holds when the field has one of the numbers (`one_of`), one of the texts (`text`), or is at least `at_least`.
-
-    With `not_text` it holds unless the field has one of these texts; a field that is not there has none. A condition
-    on a label alone holds when the block carries it.
-    """
-
-    __pydantic_config__: ClassVar = STRICT
-
-    at: Offset | None = None
-    label: str | None = None
-    type: NumberType = NumberType.U8
-    order: ByteOrder = ByteOrder.BIG
-    one_of: tuple[int, ...] = ()
-    text: tuple[str, ...] = ()
-    not_text: tuple[str, ...] = ()
-    at_least: float | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a condition without a place."""
-        if (self.at is None) == (self.label is None):
-            raise ValueError("a condition has a place: `at`, or `label`")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SerialPoint(Meaning):
     """One value of a frame: a number of `type` at `at` (binary), or text at field `at` or under `label`.
 
     `texts` gives words their raw number (ON: 1). Where a `when` does not hold, the frame has no value for this point.
-    An `optional` label may be absent from the group's blocks.
+    An `optional` label may be absent from the group's blocks. With `bit` the raw number is `bit_width` bits from there.
+    A `block_number` has no place: it is the number of the repeated block, from 1.
     """
 
     at: Offset | None = None
     label: str | None = None
     type: NumberType | None = None
     order: ByteOrder = ByteOrder.BIG
+    bit: Bit | None = None
+    bit_width: BitWidth = 1
+    block_number: bool = False
     form: TextForm = TextForm.DECIMAL
     texts: dict[str, int] = field(default_factory=dict, hash=False)
     when: tuple[Condition, ...] = ()
@@ -100,8 +79,10 @@ class SerialPoint(Meaning):
     def __post_init__(self) -> None:
         """Refuse what `Meaning` refuses, and a point without a place."""
         Meaning.__post_init__(self)
-        if (self.at is None) == (self.label is None):
+        if (self.at is not None) + (self.label is not None) + self.block_number != 1:
             raise ValueError(f"point {self.key}: a point has a place: `at`, or `label`")
+        if fault := bit_fault(self.type, self.bit, self.bit_width):
+            raise ValueError(f"point {self.key}: {fault}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,53 +114,15 @@ class TimeSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SequenceField:
-    """A sequence number, one byte at `at`; the reply carries at the same place the request's plus `reply_adds`."""
-
-    __pydantic_config__: ClassVar = STRICT
-
-    at: Offset
-    reply_adds: Annotated[int, Interval(ge=0, le=255)] = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddressField:
-    """The device's address in the request; the reply carries it at `reply_at`."""
-
-    __pydantic_config__: ClassVar = STRICT
-
-    at: Offset
-    type: NumberType = NumberType.U8
-    order: ByteOrder = ByteOrder.BIG
-    reply_at: Offset
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What is sent to be answered: hex bytes, 00 at the places of address, sequence number and checks."""
-
-    __pydantic_config__: ClassVar = STRICT
-
-    send: str
-    address: AddressField | None = None
-    sequence: SequenceField | None = None
-    checks: tuple[Check, ...] = ()
-    timeout_ms: Annotated[int, Interval(ge=10, le=60000)] = 1000
-
-    def __post_init__(self) -> None:
-        """Refuse bytes that are not hex."""
-        if not hex_bytes(self.send):
-            raise ValueError("a request sends at least one byte")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SerialGroup:
     """Points that one frame carries together; each such frame becomes one record.
 
-    A frame belongs to the group when it has `frame_length` (if given), is the `sentence` (three letters, any talker),
-    carries the labels of all points that are not optional, and every `when` holds. Where every `warming_up` holds the
-    device is not ready and no value counts. In a stream at most one sample in `every_s` seconds is kept (0: all);
-    with a `request` it is the period. Events are all kept.
+    A frame belongs to the group when it is of the form `frame` (where there are several), has `frame_length` (if
+    given), is the `sentence` (three letters, any talker), carries the labels of all points that are not optional, and
+    every `when` holds. Where every `warming_up` holds the device is not ready and no value counts. In a stream at most
+    one sample in `every_s` seconds is kept (0: all); with a `request` it is the period. Events are all kept. With
+    `repeat` each block of the frame is a record. A group without a request in a device that is asked is read from
+    answers of several frames. What is `optional` a device may not have: its silence is not recorded.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -188,9 +131,12 @@ class SerialGroup:
     measurement: str
     kind: GroupKind = GroupKind.SAMPLE
     every_s: Annotated[float, Ge(0)] = 0.0
-    frame_length: Annotated[int, Interval(ge=2, le=MAX_FRAME_BYTES)] | None = None
+    frame_length: Annotated[int, Interval(ge=1, le=MAX_FRAME_BYTES)] | None = None
     sentence: str | None = None
+    frame: str | None = None
     when: tuple[Condition, ...] = ()
+    repeat: Repeat | None = None
+    optional: bool = False
     warming_up: tuple[Condition, ...] = ()
     request: Request | None = None
     time: DeviceTime | None = None
@@ -204,7 +150,12 @@ class SerialGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SerialDevice:
-    """How a serial device is listened to or asked."""
+    """How a serial device is listened to or asked.
+
+    `more_frames`: further binary frames on the same line; each form then has a name. `start` is sent when the line has
+    been opened, and again when the device has fallen silent; `stop` when it is let go. For `warm_up_s` after a start no
+    value counts. Between two requests pass at least `min_interval_s`.
+    """
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -212,6 +163,11 @@ class SerialDevice:
     binary: BinaryFraming | None = None
     blocks: BlockFraming | None = None
     sentences: SentenceFraming | None = None
+    more_frames: tuple[BinaryFraming, ...] = ()
+    start: tuple[Step, ...] = ()
+    stop: tuple[Step, ...] = ()
+    warm_up_s: Annotated[float, Interval(ge=0, le=86400)] = 0.0
+    min_interval_s: Annotated[float, Interval(ge=0, le=3600)] = 0.0
     time_sources: tuple[TimeSource, ...] = ()
     groups: Annotated[tuple[SerialGroup, ...], Len(min_length=1)]
 
@@ -221,33 +177,79 @@ class SerialDevice:
             raise ValueError("a serial device has one framing: binary, blocks or sentences")
         if self.time_sources and self.sentences is None:
             raise ValueError("time_sources are sentences: the framing is none of sentences")
-        faults = [fault for group in self.groups for fault in self._faults(group)]
+        faults = self._form_faults()
+        faults += [fault for group in self.groups for fault in self._faults(group)]
         if faults:
             raise ValueError("; ".join(faults))
 
+    @property
+    def forms(self) -> tuple[BinaryFraming, ...]:
+        """The forms of binary frames on the line."""
+        return () if self.binary is None else (self.binary, *self.more_frames)
+
+    def form(self, group: SerialGroup) -> BinaryFraming | None:
+        """The form of the frames that a group is read from; None where there is none of this name."""
+        if not self.more_frames:
+            return self.binary
+        return next((form for form in self.forms if form.name == group.frame), None)
+
+    def _form_faults(self) -> list[str]:
+        if self.more_frames and self.binary is None:
+            return ["more_frames are binary: the framing is not"]
+        names = {form.name for form in self.forms}
+        if self.more_frames and ("" in names or len(names) != len(self.forms)):
+            return ["where there are more_frames each form has a name of its own"]
+        if any(form.frame_gap_ms is not None for form in self.more_frames):
+            return ["frame_gap_ms belongs to `binary`: a silence ends frames of every form"]
+        return []
+
     def _faults(self, group: SerialGroup) -> list[str]:
-        faults: list[str] = []
+        faults = [*self._request_faults(group), *self._frame_faults(group)]
         if (group.sentence is not None) != (self.sentences is not None):
             faults.append(f"group {group.name}: a group has a sentence exactly where the framing is sentences")
-        if (group.request is not None) != (self.mode is SerialMode.REQUEST):
-            faults.append(f"group {group.name}: a group has a request exactly where the mode is request")
-        if group.request is not None and group.every_s <= 0:
-            faults.append(f"group {group.name}: a group with a request needs its period every_s")
         for point in group.points:
             if (point.label is not None) != (self.blocks is not None):
                 faults.append(f"point {point.key}: a point has a label exactly where the framing is blocks")
-            if (point.type is not None) != (self.binary is not None):
+            if point.block_number and group.repeat is None:
+                faults.append(f"point {point.key}: there is no repeat whose blocks have a block_number")
+            if (point.type is not None) != (self.binary is not None and not point.block_number):
                 faults.append(f"point {point.key}: a point has a type exactly where the framing is binary")
-            faults.extend(_misplaced(point, self._frame_bytes(group)))
+            faults.extend(_misplaced(point, self._readable_bytes(group)))
         return faults
 
-    def _frame_bytes(self, group: SerialGroup) -> int | None:
-        return group.frame_length or (self.binary.length if self.binary else None)
+    def _frame_faults(self, group: SerialGroup) -> list[str]:
+        faults: list[str] = []
+        if self.form(group) is None and self.binary is not None:
+            names = ", ".join(form.name for form in self.forms)
+            faults.append(f"group {group.name}: `frame` is one of {names}")
+        if group.frame is not None and not self.more_frames:
+            faults.append(f"group {group.name}: `frame` names one of several forms, and there is one")
+        if group.repeat is not None and self.binary is None:
+            faults.append(f"group {group.name}: blocks are repeated in binary frames only")
+        return faults
+
+    def _request_faults(self, group: SerialGroup) -> list[str]:
+        faults: list[str] = []
+        several = any(each.request is not None and each.request.frames > 1 for each in self.groups)
+        is_asked = self.mode is SerialMode.REQUEST
+        if (group.request is not None) != is_asked and not (is_asked and several):
+            faults.append(f"group {group.name}: a group has a request exactly where the mode is request")
+        if group.request is not None and group.every_s <= 0:
+            faults.append(f"group {group.name}: a group with a request needs its period every_s")
+        if group.request is not None and group.every_s < self.min_interval_s:
+            faults.append(f"group {group.name}: every_s is shorter than min_interval_s")
+        return faults
+
+    def _readable_bytes(self, group: SerialGroup) -> int | None:
+        if group.repeat is not None:
+            return group.repeat.every
+        form = self.form(group)
+        return group.frame_length or (form.length if form else None)
 
 
-def _misplaced(point: SerialPoint, frame_bytes: int | None) -> list[str]:
-    if point.type is None or point.at is None or frame_bytes is None:
+def _misplaced(point: SerialPoint, readable_bytes: int | None) -> list[str]:
+    if point.type is None or point.at is None or readable_bytes is None:
         return []
-    if point.at + size_bytes(point.type) <= frame_bytes:
+    if point.at + size_bytes(point.type) <= readable_bytes:
         return []
-    return [f"point {point.key}: at {point.at} it ends behind the frame of {frame_bytes} bytes"]
+    return [f"point {point.key}: at {point.at} it ends behind the frame of {readable_bytes} bytes"]

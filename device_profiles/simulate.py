@@ -1,4 +1,4 @@
-"""A profile answering as its device: the inverse of planning and decoding, for demonstrations and tests.
+"""A profile answering as its Modbus device: the inverse of planning and decoding, for demonstrations and tests.
 
 Pure: images of registers and the bytes they become; whoever owns a line or a socket moves the bytes.
 
@@ -9,9 +9,7 @@ I2. A damaged request, or one to another unit, is answered with silence, as on a
 import math
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from device_profiles.encode_serial import encode_frame, fill_checks, request_bytes
 from device_profiles.modbus import (
     ADDRESSES,
     ExceptionCode,
@@ -32,8 +30,6 @@ from device_profiles.modbus_model import ModbusDevice, ModbusPoint
 from device_profiles.model import DeviceProfile
 from device_profiles.numbers import NumberError, NumberType, encode_number
 from device_profiles.point_model import is_unavailable, unscaled
-from device_profiles.serial_framings import hex_bytes
-from device_profiles.serial_model import SerialDevice, SerialGroup
 
 _FLOATS = frozenset({NumberType.F32, NumberType.F64})
 
@@ -151,113 +147,6 @@ class ModbusResponder:
             raise SimulationError(f"point {point.key}: {error}") from error
         words = struct.unpack(f">{point.span}H", data.rjust(2 * point.span, b"\0"))
         return dict(enumerate(words, start=point.address))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A request that a serial device understood: of which group, and with which sequence number."""
-
-    group: str
-    sequence: int
-
-
-class SerialResponder:
-    """A serial device that answers requests. `address` is its own, where its requests carry one."""
-
-    def __init__(self, profile: DeviceProfile, address: int | None = None) -> None:
-        """Make the device.
-
-        Raises:
-            SimulationError: the profile's device is not asked for its values.
-        """
-        if profile.serial is None or not any(group.request for group in profile.serial.groups):
-            raise SimulationError(f"{profile.profile} is no serial device that answers requests")
-        self._device: SerialDevice = profile.serial
-        self._address = address
-        # Changed by feed only.
-        self._pending = b""
-
-    def feed(self, data: bytes) -> list[Asked]:
-        """Take the next bytes; return the requests to this device that they completed. Other bytes are passed over."""
-        self._pending += data
-        asked: list[Asked] = []
-        longest = max(len(hex_bytes(group.request.send)) for group in self._device.groups if group.request)
-        at = 0
-        while at < len(self._pending):
-            found, step = self._at(at)
-            if found is not None:
-                asked.append(found)
-            elif len(self._pending) - at < longest:
-                break
-            at += step
-        self._pending = self._pending[at:]
-        return asked
-
-    def reply(self, asked: Asked, values: Mapping[str, float | None] | None, *, time_ms: int | None = None) -> bytes:
-        """The reply frame.
-
-        Args:
-            asked: what is answered.
-            values: by key, in the quantities' units; None where the device has nothing to tell (an empty queue): then
-                all that stands behind the first byte by which the group is known is 0.
-            time_ms: the device's UTC time, for groups that carry one.
-
-        Raises:
-            EncodeError: a value too many or missing.
-            NumberError: a value that its field cannot hold.
-        """
-        group = next(group for group in self._device.groups if group.name == asked.group)
-        numbers = [0.0 if values is None else values.get(point.key) for point in group.points]
-        out = bytearray(encode_frame(self._device, group.name, numbers, time_ms=time_ms))
-        if values is None and group.when and group.when[0].at is not None:
-            known = group.when[0].at + 1
-            out[known:] = bytes(len(out) - known)
-        self._address_reply(out, group, asked.sequence)
-        if self._device.binary is not None:
-            fill_checks(out, self._device.binary.checks)
-        return bytes(out)
-
-    def _at(self, at: int) -> tuple[Asked | None, int]:
-        """The request that begins here, and how far to go on."""
-        for group in self._device.groups:
-            if group.request is None:
-                continue
-            length = len(hex_bytes(group.request.send))
-            candidate = self._pending[at : at + length]
-            place = group.request.sequence
-            if len(candidate) < length:
-                continue
-            sequence = candidate[place.at] if place else 0
-            if candidate == request_bytes(group.request, address=self._address, sequence=sequence):
-                return Asked(group=group.name, sequence=sequence), length
-        return None, 1
-
-    def _address_reply(self, out: bytearray, group: SerialGroup, sequence: int) -> None:
-        request = group.request
-        if request is not None and request.address is not None and self._address is not None:
-            raw = encode_number(self._address, request.address.type, request.address.order)
-            out[request.address.reply_at : request.address.reply_at + len(raw)] = raw
-        if request is not None and request.sequence is not None:
-            out[request.sequence.at] = sequence + request.sequence.reply_adds & 0xFF
-
-
-def serial_bytes(
-    profile: DeviceProfile, group: str, values: Mapping[str, float | None], *, time_ms: int | None = None
-) -> bytes:
-    """The frame in which a streaming device would tell these values; what is not named it does not have.
-
-    Raises:
-        SimulationError: the profile is not one of a serial device, or a key is none of the group's.
-        EncodeError: no such group, or a value that this frame cannot say is missing.
-        NumberError: a value that its field cannot hold.
-    """
-    if profile.serial is None:
-        raise SimulationError(f"{profile.profile} is no serial device")
-    chosen = next((each for each in profile.serial.groups if each.name == group), None)
-    keys = [point.key for point in chosen.points] if chosen else []
-    if foreign := values.keys() - set(keys):
-        raise SimulationError(f"group {group}: found {', '.join(sorted(foreign))}, expected only {', '.join(keys)}")
-    return encode_frame(profile.serial, group, [values.get(key) for key in keys], time_ms=time_ms)
 
 
 def _raw(point: ModbusPoint, number: float) -> float:

@@ -7,14 +7,16 @@ I3. Silence is recorded: a group without a reading for three periods (at least 5
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from device_profiles.decode_serial import FrameReader, SerialReading
-from device_profiles.encode_serial import is_reply, request_bytes
 from device_profiles.framing.base import BadFrame, Frame
-from device_profiles.serial_model import Request, SerialDevice, SerialGroup, SerialMode
+from device_profiles.serial_model import SerialDevice, SerialGroup, SerialMode
+from device_profiles.serial_request import Request
 from edge.clock import Clock
+from edge.dialogue import DeviceDialogue
 from edge.drivers.base import ByteStream, DriverError, DriverFault
 from edge.health import DeviceHealth
 from edge.spool.base import Reading
@@ -27,6 +29,7 @@ _SHORTEST_SILENCE_S: Final = 5.0
 _SILENT_PERIODS: Final = 3
 _LONGEST_PAUSE_S: Final = 60.0
 _MAX_EVENTS_IN_A_ROW: Final = 200
+_NOT_READY: Final = Value(None, Quality.WARMING_UP)
 
 
 @dataclass(slots=True)
@@ -39,7 +42,7 @@ class _Group:
     due_s: float = 0.0
     heard_s: float = 0.0
     silences: int = 0
-    held: Reading | None = None
+    held: tuple[Reading, ...] = ()
 
     @property
     def is_event(self) -> bool:
@@ -78,16 +81,18 @@ class DeviceStreamer:
         health: DeviceHealth,
     ) -> None:
         self._device = device
-        self._address = address
         self._line = line
         self._clock = clock
         self._health = health
         # Changed by `run` only.
         self._reader = FrameReader(device)
+        self._dialogue = DeviceDialogue(
+            device=device, address=address, line=line, reader=self._reader, clock=clock, health=health
+        )
         self._groups = {
             group.name: _Group(group, streams[group.name], periods_s[group.name]) for group in device.groups
         }
-        self._sequence = 0
+        self._asked_s = self._byte_s = -math.inf
         self._newest: dict[str, bytes] = {}
 
     @property
@@ -110,24 +115,44 @@ class DeviceStreamer:
         now_s = self._clock.monotonic_s()
         for group in self._groups.values():
             group.due_s = group.heard_s = now_s
-        while True:
-            try:
-                await self._line.open()
-                if self._device.mode is SerialMode.STREAM:
-                    await self._listen(submit)
-                else:
-                    await self._ask_due(submit)
-            except DriverError as error:
-                self._health.note_error(error.kind, str(error))
-                self._reader.give_up()  # half a frame from before has no other half
-                await self._clock.sleep(_LISTEN_S)
-            self._submit_silences(submit)
+        try:
+            while True:
+                await self._once(submit)
+        finally:
+            with suppress(DriverError):  # a device on a line that is lost rests anyway
+                self._dialogue.stop()
+
+    async def _once(self, submit: Submit) -> None:
+        try:
+            await self._line.open()
+            await self._dialogue.start()
+            if self._device.mode is SerialMode.STREAM:
+                await self._listen(submit)
+            else:
+                await self._ask_due(submit)
+        except DriverError as error:
+            self._health.note_error(error.kind, str(error))
+            self._dialogue.note_failure(is_line_lost=error.kind is not DriverFault.TIMEOUT)
+            self._reader.give_up()  # half a frame from before has no other half
+            await self._clock.sleep(_LISTEN_S)
+        self._submit_silences(submit)
 
     async def _listen(self, submit: Submit) -> None:
+        frames: list[Frame | BadFrame] = []
         if await self._line.wait(self._listen_s()):
             frames = self._reader.frames(self._line.take())
-            self._take((one for frame in frames for one in self._found(frame)), submit)
+            self._byte_s = self._clock.monotonic_s()
+        elif self._clock.monotonic_s() - self._byte_s >= self._frame_gap_s:
+            frames = self._reader.give_up()
+        for frame in frames:
+            self._take(self._found(frame), submit)
         self._submit_due(submit)
+
+    @property
+    def _frame_gap_s(self) -> float:
+        """The silence that ends a frame; endless where none does."""
+        gap_ms = self._device.binary.frame_gap_ms if self._device.binary else None
+        return math.inf if gap_ms is None else gap_ms / 1000
 
     def _found(self, frame: Frame | BadFrame) -> Sequence[SerialReading | BadFrame]:
         """What a frame gives."""
@@ -142,56 +167,60 @@ class DeviceStreamer:
 
     def _listen_s(self) -> float:
         """Until the next reading that waits is due, at most a while."""
-        due_s = min((group.due_s for group in self._groups.values() if group.held is not None), default=math.inf)
-        return min(_LISTEN_S, max(0.001, due_s - self._clock.monotonic_s()))
+        due_s = min((group.due_s for group in self._groups.values() if group.held), default=math.inf)
+        return min(_LISTEN_S, self._frame_gap_s, max(0.001, due_s - self._clock.monotonic_s()))
 
     def _take(self, found: Iterable[SerialReading | BadFrame], submit: Submit) -> bool:
         """Keep readings, count bad frames; whether there was a reading."""
         time_ms = self._clock.now_ms()
         heard = False
+        fresh: dict[str, list[Reading]] = {}
         for one in found:
             if isinstance(one, BadFrame):
                 self._health.note_error(f"bad frame: {one.fault.value}", f"{self._line.name}: a bad frame")
                 continue
             heard = True
-            self._keep(one, time_ms, submit)
+            fresh.setdefault(one.group, []).append(self._heard(one, time_ms))
+        for name, readings in fresh.items():
+            self._keep(self._groups[name], readings, submit)
         if heard:
             self._health.note_answer(time_ms=time_ms)
         return heard
 
-    def _keep(self, one: SerialReading, time_ms: int, submit: Submit) -> None:
+    def _heard(self, one: SerialReading, time_ms: int) -> Reading:
+        """What was read, as it is recorded: no value counts while the device warms up."""
         group = self._groups[one.group]
         group.heard_s = self._clock.monotonic_s()
         group.silences = 0
-        reading = Reading(stream=group.stream, time_ms=time_ms, values=one.values)
+        values = tuple(_NOT_READY for _ in one.values) if self._dialogue.is_warming_up else one.values
+        return Reading(stream=group.stream, time_ms=time_ms, values=values)
+
+    def _keep(self, group: _Group, readings: list[Reading], submit: Submit) -> None:
+        """Record what one frame gave, or hold it until the group is due."""
         if group.is_event or group.period_s == 0:
-            self._submit(group, reading, submit)
+            for reading in readings:
+                self._submit(group, reading, submit)
         else:
-            group.held = reading
+            group.held = tuple(readings)
 
     def _submit_due(self, submit: Submit) -> None:
         now_s = self._clock.monotonic_s()
         for group in self._groups.values():
-            if group.held is not None and now_s >= group.due_s:
-                self._submit(group, group.held, submit)
-                group.held = None
+            if group.held and now_s >= group.due_s:
+                for reading in group.held:
+                    self._submit(group, reading, submit)
+                group.held = ()
                 group.due_s += group.period_s * max(1, int((now_s - group.due_s) / group.period_s) + 1)
 
     async def _ask_due(self, submit: Submit) -> None:
         """Wait for the group that is due next, and ask for it."""
-        group = min(self._groups.values(), key=lambda one: one.due_s)
-        wait_s = group.due_s - self._clock.monotonic_s()
-        if wait_s > 0:
-            await self._clock.sleep(wait_s)
-        request = group.group.request
-        if request is None:
-            raise RuntimeError(f"group {group.group.name} of a device that is asked has no request")
+        asked = [(group, group.group.request) for group in self._groups.values() if group.group.request is not None]
+        group, request = min(((one, each) for one, each in asked if each is not None), key=lambda one: one[0].due_s)
+        await self._pause_until(group.due_s)
         try:
             for _ in range(_MAX_EVENTS_IN_A_ROW):
                 readings = await self._ask(request)
-                self._health.note_answer(time_ms=self._clock.now_ms())
-                group.heard_s = self._clock.monotonic_s()
-                group.silences = 0
+                self._note_answer(group, readings)
                 self._take(readings, submit)
                 self._submit_due(submit)
                 if not (group.is_event and readings):
@@ -206,20 +235,23 @@ class DeviceStreamer:
         Raises:
             DriverError: no good answer came.
         """
-        self._sequence = (self._sequence + 1) % 256
-        self._line.discard()
-        self._reader.give_up()
-        self._line.write(request_bytes(request, address=self._address, sequence=self._sequence))
-        deadline_s = self._clock.monotonic_s() + request.timeout_ms / 1000
-        while (left_s := deadline_s - self._clock.monotonic_s()) > 0 and await self._line.wait(left_s):
-            for frame in self._reader.frames(self._line.take()):
-                if isinstance(frame, Frame) and is_reply(
-                    request, frame, address=self._address, sequence=self._sequence
-                ):
-                    return self._read(frame)
-                kind = f"bad frame: {frame.fault.value}" if isinstance(frame, BadFrame) else DriverFault.FOREIGN
-                self._health.note_error(kind, f"{self._line.name}: not an answer to what was asked")
-        raise DriverError(DriverFault.TIMEOUT, f"{self._line.name}: no answer; is it on, at this address and baud?")
+        await self._pause_until(self._asked_s + self._device.min_interval_s)
+        self._asked_s = self._clock.monotonic_s()
+        return [reading for frame in await self._dialogue.ask(request) for reading in self._read(frame)]
+
+    async def _pause_until(self, time_s: float) -> None:
+        wait_s = time_s - self._clock.monotonic_s()
+        if wait_s > 0:
+            await self._clock.sleep(wait_s)
+
+    def _note_answer(self, group: _Group, readings: Sequence[SerialReading]) -> None:
+        """The device is there; no vehicle is news, but a sample without a value is none."""
+        self._health.note_answer(time_ms=self._clock.now_ms())
+        if readings or group.is_event:
+            group.heard_s = self._clock.monotonic_s()
+            group.silences = 0
+        else:
+            self._dialogue.note_failure(is_line_lost=False)
 
     def _submit(self, group: _Group, reading: Reading, submit: Submit) -> None:
         stream = group.stream
@@ -233,6 +265,8 @@ class DeviceStreamer:
         asked = self._device.mode is SerialMode.REQUEST
         can_tell = asked or not all(group.is_event for group in self._groups.values())
         for group in self._groups.values():
+            if group.group.optional:
+                continue
             if group.is_event and (not can_tell or now_s - spoke < group.silent_after_s):
                 continue  # no vehicle has passed; the device itself is there
             if now_s - max(group.heard_s, spoke if not self._has_spoken(group) else 0.0) < group.silent_after_s:
@@ -244,6 +278,7 @@ class DeviceStreamer:
                     DriverFault.TIMEOUT, f"{self._line.name}: nothing comes; is it on, at this baud?"
                 )
                 self._health.note_silence()
+                self._dialogue.note_failure(is_line_lost=True)
             values = tuple(Value(None, Quality.TIMEOUT) for _ in group.stream.points)
             self._submit(group, Reading(stream=group.stream, time_ms=self._clock.now_ms(), values=values), submit)
 

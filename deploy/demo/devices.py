@@ -6,7 +6,7 @@ from typing import Final
 
 from deploy.demo.scene import Meter, Moment, Noise, Vehicle, typical_length_m
 from device_profiles.model import DeviceProfile
-from device_profiles.simulate import serial_bytes
+from device_profiles.simulate_serial import serial_bytes
 
 Values = Mapping[str, float | None]
 

@@ -34,7 +34,8 @@ from deploy.demo.replay import AIR_SPEED, Replay, load_replay
 from deploy.demo.scene import Moment, Scene, Vehicle, vehicles
 from device_profiles.library import load_profile
 from device_profiles.model import DeviceProfile
-from device_profiles.simulate import Asked, ModbusResponder, SerialResponder
+from device_profiles.simulate import ModbusResponder
+from device_profiles.simulate_serial import Asked, SerialResponder
 
 READY_NAME: Final = "field.json"
 PORTS_NAME: Final = "ports"

@@ -33,11 +33,23 @@ class BadFrame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One whole frame. `raw` is all of it; `labels` are a block's, `fields` a sentence's (0 is its formatter)."""
+    """One whole frame. `raw` is all of it; `labels` are a block's, `fields` a sentence's (0 is its formatter).
+
+    `form` names its form where several come on one line; `unstuffed` is what a stuffed frame means. `number` is that of
+    a repeated block inside a frame, from 1; a frame has 0.
+    """
 
     raw: bytes
     labels: Mapping[str, str] | None = None
     fields: tuple[str, ...] = ()
+    form: str = ""
+    unstuffed: bytes | None = None
+    number: int = 0
+
+    @property
+    def data(self) -> bytes:
+        """The bytes in which the places of a profile count."""
+        return self.raw if self.unstuffed is None else self.unstuffed
 
 
 class Cutter(Protocol):

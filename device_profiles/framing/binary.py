@@ -1,27 +1,31 @@
-"""Frames with a header and a fixed length or a length field. Pure."""
+"""Binary frames: a header and a length, delimiters and stuffing, or what comes between two silences. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from device_profiles.checks import check_bytes, check_size_bytes
 from device_profiles.framing.base import BadFrame, Frame, FrameFault
+from device_profiles.framing.stuffing import unstuffed
 from device_profiles.numbers import decode_number, size_bytes
-from device_profiles.serial_framings import BinaryFraming, Check, hex_bytes
+from device_profiles.serial_framings import BinaryFraming, Check, FixedBytes, hex_bytes
+
+# How many times longer stuffing can make a frame.
+_STUFFED_TIMES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What stands at a header, and how many of the bytes from there are done with."""
+
+    what: Frame | BadFrame
+    taken: int
 
 
 class BinaryCutter:
-    """Cuts frames with a header and a fixed length or a length field."""
+    """Cuts binary frames of one or several forms. At the same byte the form that is named first goes first."""
 
-    def __init__(self, framing: BinaryFraming) -> None:
-        self._framing = framing
-        self._header = hex_bytes(framing.header)
-        self._tail = hex_bytes(framing.tail)
-        # A check inside the head can refuse a false header before its false length makes the reader wait.
-        self._early = tuple(check for check in framing.checks if _is_early(check))
-        self._late = tuple(check for check in framing.checks if not _is_early(check))
-        field = framing.length_field
-        self._head_bytes = max(
-            len(self._header),
-            field.at + size_bytes(field.type) if field else 0,
-            *(check.at + check_size_bytes(check.kind) for check in self._early),
-        )
+    def __init__(self, framings: Sequence[BinaryFraming]) -> None:
+        self._forms = tuple(_Form(framing) for framing in framings)
         # Changed by feed and give_up only.
         self._pending = bytearray()
         self.garbage_bytes = 0
@@ -31,20 +35,15 @@ class BinaryCutter:
         self._pending += data
         found: list[Frame | BadFrame] = []
         at = 0
-        while (start := self._pending.find(self._header, at)) >= 0:
+        while (start := self._next_header(at)) >= 0:
             self.garbage_bytes += start - at
             at = start
             verdict = self._verdict(start)
             if verdict is None:
                 break
-            found.append(verdict)
-            if isinstance(verdict, Frame):
-                at += len(verdict.raw)
-            else:
-                at += 1
-                self.garbage_bytes += 1
+            at += self._counted(verdict, found)
         else:
-            keep = _header_prefix(self._pending, self._header, at)
+            keep = max(form.header_prefix(self._pending, at) for form in self._forms)
             self.garbage_bytes += len(self._pending) - keep - at
             at = len(self._pending) - keep
         del self._pending[:at]
@@ -54,43 +53,142 @@ class BinaryCutter:
         """Cut what is unfinished, and return what stood behind its header."""
         found: list[Frame | BadFrame] = []
         while self._pending:
-            if self._pending.startswith(self._header):
-                found.append(BadFrame(FrameFault.CUT))
-            del self._pending[:1]
-            self.garbage_bytes += 1
+            begun = [form for form in self._forms if self._pending.startswith(form.header)]
+            taken = 1
+            if begun:
+                taken = self._counted(begun[0].last(bytes(self._pending)), found)
+            else:
+                self.garbage_bytes += 1
+            del self._pending[:taken]
             found += self.feed(b"")
         return found
 
-    def _verdict(self, start: int) -> Frame | BadFrame | None:
+    def _counted(self, verdict: _Found, found: list[Frame | BadFrame]) -> int:
+        found.append(verdict.what)
+        if isinstance(verdict.what, BadFrame):
+            self.garbage_bytes += verdict.taken
+        return verdict.taken
+
+    def _next_header(self, at: int) -> int:
+        """Where the next header of any form begins; negative where none does."""
+        starts = [start for form in self._forms if (start := self._pending.find(form.header, at)) >= 0]
+        return min(starts, default=-1)
+
+    def _verdict(self, start: int) -> _Found | None:
         """What stands at a header: a frame, none, or None while bytes are missing."""
-        available = len(self._pending) - start
+        begun = [form for form in self._forms if self._pending.startswith(form.header, start)]
+        verdicts = [form.verdict(self._pending, start) for form in begun]
+        whole = next((each for each in verdicts if each is not None and isinstance(each.what, Frame)), None)
+        if whole is not None or None in verdicts:
+            return whole
+        return verdicts[0]
+
+
+class _Form:
+    """One form of frames: whether one stands at a place."""
+
+    def __init__(self, framing: BinaryFraming) -> None:
+        self.header = hex_bytes(framing.header)
+        self._framing = framing
+        self._tail = hex_bytes(framing.tail)
+        # A check inside the head can refuse a false header before its false length makes the reader wait.
+        is_stuffed = framing.stuffing is not None
+        self._early = tuple(check for check in framing.checks if _is_early(check) and not is_stuffed)
+        self._late = tuple(check for check in framing.checks if check not in self._early)
+        self._early_fixed = tuple(item for item in framing.fixed if item.at >= 0 and not is_stuffed)
+        self._late_fixed = tuple(item for item in framing.fixed if item not in self._early_fixed)
+        field = framing.length_field
+        self._head_bytes = max(
+            len(self.header),
+            field.at + size_bytes(field.type) if field else 0,
+            *(check.at + check_size_bytes(check.kind) for check in self._early),
+            *(item.at + len(hex_bytes(item.value)) for item in self._early_fixed),
+            1,
+        )
+        ends_itself = framing.length is None and field is None and framing.stuffing is None
+        self._ends_by_silence = framing.frame_gap_ms is not None and ends_itself
+
+    def header_prefix(self, pending: bytearray, at: int) -> int:
+        """How many of the last bytes may be the beginning of a header."""
+        longest = min(len(self.header) - 1, len(pending) - at)
+        return next((size for size in range(longest, 0, -1) if pending.endswith(self.header[:size])), 0)
+
+    def verdict(self, pending: bytearray, start: int) -> _Found | None:
+        """What stands at a header of this form; None while bytes are missing."""
+        if self._framing.stuffing is not None:
+            return self._stuffed(pending, start)
+        if self._ends_by_silence:
+            available = len(pending) - start
+            is_too_long = available > (self._framing.max_length or available)
+            return _Found(BadFrame(FrameFault.LENGTH), available) if is_too_long else None
+        return self._measured(pending, start)
+
+    def _measured(self, pending: bytearray, start: int) -> _Found | None:
+        """The verdict on a frame whose length is known."""
+        available = len(pending) - start
         if available < self._head_bytes:
             return None
-        head = bytes(self._pending[start : start + self._head_bytes])
-        if not all(_holds(check, head) for check in self._early):
-            return BadFrame(FrameFault.CHECK)
-        length = self._length(start)
+        head = bytes(pending[start : start + self._head_bytes])
+        if not self._may_begin(head):
+            return _Found(BadFrame(FrameFault.CHECK), 1)
+        length = self._length(head)
         if length < self._head_bytes or length > (self._framing.max_length or length):
-            return BadFrame(FrameFault.LENGTH)
+            return _Found(BadFrame(FrameFault.LENGTH), 1)
         if available < length:
             return None
-        raw = bytes(self._pending[start : start + length])
-        return self._whole(raw)
+        raw = bytes(pending[start : start + length])
+        return self._whole(raw, raw)
 
-    def _whole(self, raw: bytes) -> Frame | BadFrame:
-        if not raw.endswith(self._tail):
-            return BadFrame(FrameFault.TAIL)
-        if not all(_holds(check, raw) for check in self._late):
-            return BadFrame(FrameFault.CHECK)
-        return Frame(raw=raw)
+    def last(self, pending: bytes) -> _Found:
+        """What stands at a header behind which nothing more will come."""
+        if not self._ends_by_silence:
+            # Without a header nothing says where in the rest another frame may begin.
+            return _Found(BadFrame(FrameFault.CUT), 1 if self.header else len(pending))
+        whole = self._whole(pending, pending) if self._may_begin(pending) else None
+        if whole is not None and isinstance(whole.what, Frame):
+            return whole
+        return _Found(BadFrame(FrameFault.CHECK), len(pending))
 
-    def _length(self, start: int) -> int:
-        """The length of the frame whose head stands at `start`."""
+    def _stuffed(self, pending: bytearray, start: int) -> _Found | None:
+        longest = _STUFFED_TIMES * (self._framing.max_length or 0)
+        stop = pending.find(self._tail, start + 1, start + longest)
+        if stop < 0:
+            return _Found(BadFrame(FrameFault.LENGTH), 1) if len(pending) - start >= longest else None
+        inner = bytes(pending[start + 1 : stop])
+        if not inner or self.header in inner:
+            return _Found(BadFrame(FrameFault.CUT), 1)
+        plain = unstuffed(inner, self._framing.stuffing) if self._framing.stuffing else None
+        if plain is None:
+            return _Found(BadFrame(FrameFault.FORM), 1)
+        whole = self.header + plain + self._tail
+        if self._framing.length_field is not None and (
+            len(whole) < self._head_bytes or self._length(whole) != len(whole)
+        ):
+            return _Found(BadFrame(FrameFault.LENGTH), 1)
+        return self._whole(bytes(pending[start : stop + 1]), whole)
+
+    def _may_begin(self, head: bytes) -> bool:
+        return all(_holds(check, head) for check in self._early) and all(
+            _stands(item, head) for item in self._early_fixed
+        )
+
+    def _whole(self, raw: bytes, plain: bytes) -> _Found:
+        """A frame with all its bytes; `plain` is without stuffing."""
+        if not plain.endswith(self._tail):
+            return _Found(BadFrame(FrameFault.TAIL), 1)
+        if not all(_stands(item, plain) for item in self._late_fixed):
+            return _Found(BadFrame(FrameFault.FORM), 1)
+        if not all(_holds(check, plain) for check in self._late):
+            return _Found(BadFrame(FrameFault.CHECK), 1)
+        unescaped = None if self._framing.stuffing is None else plain
+        return _Found(Frame(raw=raw, form=self._framing.name, unstuffed=unescaped), len(raw))
+
+    def _length(self, head: bytes) -> int:
+        """The length of the frame that begins so."""
         field = self._framing.length_field
         if field is None:
             return self._framing.length or 0
-        first = start + field.at
-        raw = bytes(self._pending[first : first + size_bytes(field.type)])
+        raw = head[field.at : field.at + size_bytes(field.type)]
         return field.add + int(decode_number(raw, field.type, field.order) or 0)
 
 
@@ -98,14 +196,18 @@ def _is_early(check: Check) -> bool:
     return check.at >= 0 and check.start >= 0 and (check.end is None or 0 <= check.end <= check.at)
 
 
+def _stands(item: FixedBytes, raw: bytes) -> bool:
+    at = item.at if item.at >= 0 else len(raw) + item.at
+    value = hex_bytes(item.value)
+    return at >= 0 and raw[at : at + len(value)] == value
+
+
 def _holds(check: Check, raw: bytes) -> bool:
     size = check_size_bytes(check.kind)
     at = check.at if check.at >= 0 else len(raw) + check.at
+    if at < max(check.start, 0):
+        return False
     end = at if check.end is None else check.end
-    return raw[at : at + size] == check_bytes(check.kind, raw[check.start : end])
-
-
-def _header_prefix(pending: bytearray, header: bytes, at: int) -> int:
-    """How many of the last bytes may be the beginning of a header."""
-    longest = min(len(header) - 1, len(pending) - at)
-    return next((size for size in range(longest, 0, -1) if pending.endswith(header[:size])), 0)
+    expected = check_bytes(check.kind, raw[check.start : end])
+    found = raw[at : at + size]
+    return len(found) == size and all((a ^ b) & check.mask == 0 for a, b in zip(found, expected, strict=True))

@@ -10,7 +10,7 @@ from device_profiles.serial_model import SerialDevice
 def cutter(device: SerialDevice) -> Cutter:
     """The cutter for a device's framing."""
     if device.binary is not None:
-        return BinaryCutter(device.binary)
+        return BinaryCutter(device.forms)
     if device.blocks is not None:
         return BlockCutter(device.blocks)
     assert device.sentences is not None  # noqa: S101 - SerialDevice has exactly one

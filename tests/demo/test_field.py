@@ -13,8 +13,8 @@ from pymodbus.client.mixin import ModbusClientMixin
 from pymodbus.framer import FramerRTU
 from pymodbus.pdu import DecodePDU, ModbusPDU
 
+from device_profiles.asking import request_bytes
 from device_profiles.decode import Answer, decode_registers
-from device_profiles.encode_serial import request_bytes
 from device_profiles.library import load_profile
 from device_profiles.modbus import ReadRequest, Table
 from device_profiles.plan import read_plan

@@ -20,7 +20,7 @@ from deploy.demo.recordings import (
 )
 from deploy.demo.replay import load_replay
 from deploy.demo.scene import Scene
-from device_profiles.encode_serial import request_bytes
+from device_profiles.asking import request_bytes
 from device_profiles.library import load_profile
 from device_profiles.simulate import ModbusResponder
 from tests.support.demo_field import StartedField, listening, started_field

@@ -41,6 +41,7 @@ def test_a_check_of_bytes_gives_its_published_vector(kind: CheckKind, data: str,
     ("kind", "data", "check"),
     [
         (CheckKind.CRC_WXT3, "0r2,Ta=22.7C,Ua=55.5P,Pa=1004.7H", "@Fn"),
+        (CheckKind.CRC16_XMODEM_HEX4, "123456789", "31C3"),
         (CheckKind.XOR8_HEX, "Q,229,002.74,M,00,", "16"),
         (CheckKind.XOR8_HEX, "GPRMC,,V,,,,,,,,,,N", "53"),
         (CheckKind.SUM_HEX4, "AB", "0083"),

@@ -5,13 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_profiles.numbers import ByteOrder, NumberError, NumberType, decode_number, encode_number, size_bytes
+from device_profiles.numbers import (
+    WHOLE,
+    ByteOrder,
+    NumberError,
+    NumberType,
+    decode_number,
+    encode_number,
+    size_bytes,
+)
 
-WHOLE = [kind for kind in NumberType if kind.value[0] in "ui"]
 ORDERS = [ByteOrder.BIG, ByteOrder.LITTLE]
 
 
-@given(st.sampled_from(WHOLE), st.sampled_from(ORDERS), st.data())
+@given(st.sampled_from(sorted(WHOLE)), st.sampled_from(ORDERS), st.data())
 def test_a_whole_number_survives_its_bytes(kind: NumberType, order: ByteOrder, data: st.DataObject) -> None:
     bits = 8 * size_bytes(kind)
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if kind.value[0] == "i" else (0, 2**bits - 1)
@@ -90,3 +97,57 @@ def test_bytes_of_another_count_are_refused() -> None:
         decode_number(b"\0\0\0", NumberType.U16)
     with pytest.raises(NumberError, match="whole registers"):
         decode_number(b"\0\0\0", NumberType.U24, ByteOrder.LOW_WORD_FIRST)
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "number"),
+    [
+        # HLK-LD2450: the highest bit says plus.
+        (NumberType.P16, "03 0E", -782),
+        (NumberType.P16, "86 B1", 1713),
+        (NumberType.M16, "86 B1", -1713),
+        (NumberType.M8, "83", -3),
+        (NumberType.U8_TENTHS, "C8 09", 200.9),
+        (NumberType.M8_TENTHS, "19 03", 25.3),
+        (NumberType.M8_TENTHS, "80 05", -0.5),
+        (NumberType.BCD8, "59", 59),
+        (NumberType.BCD16, "20 26", 2026),
+        (NumberType.BCD24, "12 34 56", 123456),
+        (NumberType.BCD32, "00 00 00 07", 7),
+    ],
+)
+def test_an_odd_coding_is_read_and_written_as_documented(kind: NumberType, raw: str, number: float) -> None:
+    assert decode_number(bytes.fromhex(raw), kind) == number
+    assert encode_number(number, kind) == bytes.fromhex(raw)
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"), [(NumberType.BCD8, "5A"), (NumberType.U8_TENTHS, "14 0A"), (NumberType.M8_TENTHS, "14 FF")]
+)
+def test_digits_that_are_none_are_no_number(kind: NumberType, raw: str) -> None:
+    assert decode_number(bytes.fromhex(raw), kind) is None
+
+
+ODD_RANGES = {
+    NumberType.M8: (-127, 127, 1),
+    NumberType.M16: (-32767, 32767, 1),
+    NumberType.P16: (-32767, 32767, 1),
+    NumberType.U8_TENTHS: (0, 2559, 10),
+    NumberType.M8_TENTHS: (-1279, 1279, 10),
+    NumberType.BCD8: (0, 99, 1),
+    NumberType.BCD16: (0, 9999, 1),
+    NumberType.BCD24: (0, 999_999, 1),
+    NumberType.BCD32: (0, 99_999_999, 1),
+}
+
+
+@given(st.sampled_from(sorted(ODD_RANGES)), st.sampled_from(ORDERS), st.data())
+def test_i2_an_odd_number_survives_its_bytes(kind: NumberType, order: ByteOrder, data: st.DataObject) -> None:
+    low, high, per_unit = ODD_RANGES[kind]
+    number = data.draw(st.integers(low, high)) / per_unit
+    assert decode_number(encode_number(number, kind, order), kind, order) == number
+    for beyond in (low - 1, high + 1):
+        with pytest.raises(NumberError):
+            encode_number(beyond / per_unit, kind)
+    with pytest.raises(NumberError, match="no code"):
+        encode_number(None, kind)

@@ -2,12 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device_profiles.asking import is_reply, request_bytes
 from device_profiles.compiled import from_plain, to_plain
 from device_profiles.decode_serial import FrameReader, SerialReading
-from device_profiles.encode_serial import EncodeError, encode_frame, is_reply, request_bytes
+from device_profiles.encode_error import EncodeError
+from device_profiles.encode_serial import encode_frame
 from device_profiles.framing.base import BadFrame, Frame, FrameFault
 from device_profiles.library import load_profile
-from device_profiles.serial_model import Request, SerialDevice, SerialGroup, TextForm
+from device_profiles.serial_model import SerialDevice, SerialGroup, TextForm
+from device_profiles.serial_request import Request
 from device_profiles.text_readings import clock_ms, date_ms, nearest_day_ms, number_text, short_date_ms, text_number
 from wire.records import Quality, Value
 

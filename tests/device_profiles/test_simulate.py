@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from device_profiles.asking import is_reply, request_bytes
 from device_profiles.decode import Answer, decode_registers
 from device_profiles.decode_serial import FrameReader, SerialReading
-from device_profiles.encode_serial import EncodeError, is_reply, request_bytes
+from device_profiles.encode_error import EncodeError
 from device_profiles.framing.base import Frame
 from device_profiles.library import load_all
 from device_profiles.modbus import (
@@ -27,11 +28,12 @@ from device_profiles.modbus import (
 )
 from device_profiles.modbus_model import ForbiddenRange, Limits, ModbusDevice, ModbusGroup, ModbusPoint
 from device_profiles.model import DeviceProfile
-from device_profiles.numbers import NumberError, NumberType, size_bytes
+from device_profiles.numbers import WHOLE, NumberError, NumberType, size_bytes
 from device_profiles.plan import GroupPlan, read_plan
 from device_profiles.point_model import DeviceFacts, Line, Meaning, Source
 from device_profiles.serial_model import SerialPoint
-from device_profiles.simulate import ModbusResponder, SerialResponder, SimulationError, serial_bytes
+from device_profiles.simulate import ModbusResponder, SimulationError
+from device_profiles.simulate_serial import SerialResponder, serial_bytes
 from wire.quantities import quantity
 from wire.records import Quality, Value
 
@@ -97,6 +99,8 @@ def raw_numbers(number_type: NumberType | None, width: int) -> st.SearchStrategy
         return st.floats(-1e5, 1e5, width=32)
     if number_type in {NumberType.Q8_8, NumberType.Q15_8}:
         return st.floats(0, 255)
+    if number_type is not None and number_type not in WHOLE:
+        return st.integers(0, 99).map(float)
     bits = 8 * size_bytes(number_type) if number_type else width
     signed = number_type is not None and number_type.value.startswith("i")
     bits = min(bits, 40)  # beyond, and the values are no exact floats
@@ -108,8 +112,10 @@ def numbers_of(point: ModbusPoint | SerialPoint) -> st.SearchStrategy[float]:
         return st.sampled_from(sorted(point.states)).map(float)
     if isinstance(point, ModbusPoint):
         return plausible(point, raw_numbers(point.type, point.bit_width))
+    if point.block_number:
+        return st.just(1.0)
     if point.type is not None:
-        return plausible(point, raw_numbers(point.type, 8))
+        return plausible(point, raw_numbers(None if point.bit is not None else point.type, point.bit_width))
     return plausible(point, st.integers(0, 59_999).map(float) if point.scale != 1 else st.integers(0, 89).map(float))
 
 

@@ -11,7 +11,7 @@ import pytest
 from device_profiles.encode_serial import encode_frame
 from device_profiles.library import load_profile
 from device_profiles.model import DeviceProfile
-from device_profiles.simulate import SerialResponder
+from device_profiles.simulate_serial import SerialResponder
 from edge.clock import Clock, SystemClock
 from edge.drivers.base import ByteStream, DriverError, DriverFault
 from edge.drivers.line import ByteLine, SerialPort
