@@ -10,9 +10,10 @@ from device_profiles.modbus_model import ModbusDevice
 from device_profiles.model import DeviceProfile
 from device_profiles.point_model import Line
 from device_profiles.serial_model import SerialDevice
-from edge.bus_worker import BusWorker
+from edge.bus_worker import BusWorker, LaneBus
 from edge.clock import Clock
 from edge.config import BusConfig, BusKind, CheckedGateway, DeviceConfig
+from edge.drivers.base import RegisterBus
 from edge.drivers.line import ByteLine, SerialPort, TcpEndpoint
 from edge.drivers.modbus import ModbusRtuBus, ModbusTcpBus
 from edge.health import DeviceHealth, Health, LastValue, plain_values
@@ -43,7 +44,7 @@ class _Polled:
 
     health: DeviceHealth
     poller: DevicePoller
-    worker: BusWorker
+    bus: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,17 @@ class Acquisition:
         self.health = Health()
         self._lines: list[ByteLine] = []
         buses = {bus.bus: bus for bus in checked.config.buses}
+        self._drivers: dict[str, RegisterBus] = {}
         self.workers: dict[str, BusWorker] = {}
         self._refusals = Refusals(Path(checked.folder) / checked.config.state_dir, _kinds(checked))
         self.devices: dict[str, _Polled | _Streamed] = {}
         for device in checked.config.devices:
             bus, profile = buses[device.bus], checked.profiles[device.profile]
             if profile.modbus is not None:
-                if bus.bus not in self.workers:
-                    self.workers[bus.bus] = self._worker(bus, profile.line)
+                if bus.bus not in self._drivers:
+                    self._drivers[bus.bus] = self._driver(bus, profile.line)
+                    in_flight = bus.in_flight if bus.kind is BusKind.MODBUS_TCP else 1
+                    self.workers[bus.bus] = BusWorker(clock=clock, in_flight=in_flight)
                 self.devices[device.device] = self._polled(device, profile, profile.modbus, bus)
             elif profile.serial is not None:
                 self.devices[device.device] = self._streamed(device, profile, profile.serial, bus)
@@ -102,13 +106,21 @@ class Acquisition:
         async with asyncio.TaskGroup() as tasks:
             for index, one in enumerate(polled):
                 offset_s = shortest_s * (index * _HANDFULS // len(polled)) / _HANDFULS
-                one.poller.start(one.worker.add, submit, offset_s=offset_s)
+                one.poller.start(self.workers[one.bus].add, submit, offset_s=offset_s)
             for bus, worker in self.workers.items():
                 tasks.create_task(worker.run(), name=f"bus {bus}")
             tasks.create_task(self._keep_refusals(), name="refusals")
             for two in self.devices.values():
                 if isinstance(two, _Streamed):
                     tasks.create_task(two.streamer.run(submit), name=f"streamer {two.health.device}")
+
+    def lane_bus(self, bus: str, lane: Lane) -> LaneBus:
+        """A Modbus bus for somebody who is no poller; his requests wait for their turns.
+
+        Raises:
+            KeyError: there is no such Modbus bus, or nobody is on it.
+        """
+        return LaneBus(self._drivers[bus], self.workers[bus], lane)
 
     async def read(self, device: str) -> Told:
         """One device now: a Modbus device is asked; of one that speaks by itself the newest it has said."""
@@ -155,12 +167,10 @@ class Acquisition:
                     until_s = min(end_s, self._clock.monotonic_s() + _LAST_ROUND_S)
             listening.cancel()
 
-    def _worker(self, bus: BusConfig, line: Line) -> BusWorker:
+    def _driver(self, bus: BusConfig, line: Line) -> RegisterBus:
         if bus.kind is BusKind.MODBUS_TCP:
-            tcp = ModbusTcpBus(self._line(bus, line), clock=self._clock, in_flight=bus.in_flight)
-            return BusWorker(tcp, clock=self._clock, in_flight=bus.in_flight)
-        rtu = ModbusRtuBus(self._line(bus, line), baud=bus.baud or line.baud, clock=self._clock)
-        return BusWorker(rtu, clock=self._clock)
+            return ModbusTcpBus(self._line(bus, line), clock=self._clock, in_flight=bus.in_flight)
+        return ModbusRtuBus(self._line(bus, line), baud=bus.baud or line.baud, clock=self._clock)
 
     def _line(self, bus: BusConfig, line: Line) -> ByteLine:
         if bus.kind.is_port:
@@ -183,19 +193,19 @@ class Acquisition:
         modbus: ModbusDevice,
         bus: BusConfig,
     ) -> _Polled:
-        health, worker = self._health_of(device), self.workers[bus.bus]
+        health = self._health_of(device)
         poller = DevicePoller(
             device=modbus,
             unit=device.unit or modbus.unit or 1,
             streams=self._streams(device, profile),
             periods_s=self._periods_s(device),
-            bus=worker.bus,
+            bus=self._drivers[bus.bus],
             baud=_NETWORK_BAUD if bus.kind is BusKind.MODBUS_TCP else bus.baud or profile.line.baud,
             clock=self._clock,
             health=health,
             refusals=self._refusals,
         )
-        return _Polled(health, poller, worker)
+        return _Polled(health, poller, bus.bus)
 
     def _streamed(
         self, device: DeviceConfig, profile: DeviceProfile, serial: SerialDevice, bus: BusConfig
@@ -254,7 +264,7 @@ class Acquisition:
         )
 
     async def _read_polled(self, one: _Polled) -> Told:
-        readings = await one.poller.read(one.worker.lane(Lane.OPERATOR))
+        readings = await one.poller.read(self.lane_bus(one.bus, Lane.OPERATOR))
         last = {
             (reading.stream.group, point.key): LastValue(point, value, reading.time_ms)
             for reading in readings

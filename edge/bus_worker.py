@@ -27,16 +27,14 @@ class _Load:
 
 
 class BusWorker:
-    """One bus and those who wait for it.
+    """Those who wait for one bus, which nobody may use but in the turns they are given here.
 
     Args:
-        bus: the driver; nobody else may use it while this runs.
         clock: the agent's clock.
         in_flight: how many exchanges there may be at a time (Modbus TCP only).
     """
 
-    def __init__(self, bus: RegisterBus, *, clock: Clock, in_flight: int = 1) -> None:
-        self.bus = bus
+    def __init__(self, *, clock: Clock, in_flight: int = 1) -> None:
         self._clock = clock
         self._in_flight = in_flight
         self._schedule = BusSchedule()
@@ -61,23 +59,38 @@ class BusWorker:
         finally:
             self._naps = []
 
-    def lane(self, lane: Lane) -> "LaneBus":
-        """The bus for somebody who is no poller: each of his requests waits for a turn in this lane."""
-        return LaneBus(self, lane)
+    async def in_turn(
+        self,
+        lane: Lane,
+        exchange: Callable[[], Awaitable[_T]],
+        *,
+        not_before_s: float = 0.0,
+        deadline_s: float = 0.0,
+        work_s: float = _TURN_S,
+    ) -> _T:
+        """Do one exchange when its turn comes; at once where this does not run, because then nobody else is there.
 
-    async def in_turn(self, lane: Lane, exchange: Callable[[], Awaitable[_T]], *, not_before_s: float = 0.0) -> _T:
-        """Do one exchange when its turn comes; at once where this does not run, because then nobody else is there."""
+        Args:
+            lane: whose turn it is.
+            exchange: uses the bus once.
+            not_before_s: when it may happen.
+            deadline_s: when it should have happened, for the lane of those who have deadlines.
+            work_s: how long it takes, more or less.
+
+        Raises:
+            DriverError: what the exchange raised; the time it took counts as lost.
+        """
         if not self._naps:
             return await exchange()
         done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
 
         async def take() -> Outcome:
-            if not done.cancelled():
-                await _into(done, exchange)
-            return Outcome(is_over=True)
+            started_s = self._clock.monotonic_s()
+            is_lost = not done.cancelled() and not await _into(done, exchange)
+            return Outcome(is_over=True, lost_s=self._clock.monotonic_s() - started_s if is_lost else 0.0)
 
         release_s = max(not_before_s, self._clock.monotonic_s())
-        self.add(Task(lane=lane, release_s=release_s, deadline_s=release_s, work_s=_TURN_S, take=take))
+        self.add(Task(lane=lane, release_s=release_s, deadline_s=deadline_s, work_s=work_s, take=take))
         return await done
 
     def load(self) -> dict[str, float]:
@@ -104,9 +117,16 @@ class BusWorker:
 
 
 class LaneBus:
-    """A bus of which each request waits for its turn; see `RegisterBus`."""
+    """A bus of which each request waits for its turn; see `RegisterBus`.
 
-    def __init__(self, worker: BusWorker, lane: Lane) -> None:
+    Args:
+        bus: the driver.
+        worker: who gives the turns on it.
+        lane: whose turns they are.
+    """
+
+    def __init__(self, bus: RegisterBus, worker: BusWorker, lane: Lane) -> None:
+        self._bus = bus
         self._worker = worker
         self._lane = lane
 
@@ -114,37 +134,36 @@ class LaneBus:
         self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
     ) -> Answer:
         """One request and its answer; see `RegisterBus.read`."""
-        bus = self._worker.bus
         return await self._worker.in_turn(
             self._lane,
-            lambda: bus.read(unit, request, timeout_s=timeout_s, turnaround_s=turnaround_s, late_s=late_s),
-            not_before_s=bus.quiet_until_s(unit, request),
+            lambda: self._bus.read(unit, request, timeout_s=timeout_s, turnaround_s=turnaround_s, late_s=late_s),
+            not_before_s=self._bus.quiet_until_s(unit, request),
         )
 
     async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
         """One order and its answer; see `RegisterBus.write`."""
-        bus = self._worker.bus
         return await self._worker.in_turn(
             self._lane,
-            lambda: bus.write(unit, request, timeout_s=timeout_s, turnaround_s=turnaround_s),
-            not_before_s=bus.quiet_until_s(unit, request),
+            lambda: self._bus.write(unit, request, timeout_s=timeout_s, turnaround_s=turnaround_s),
+            not_before_s=self._bus.quiet_until_s(unit, request),
         )
 
     def quiet_until_s(self, unit: int, request: Request) -> float:
         """See `RegisterBus.quiet_until_s`."""
-        return self._worker.bus.quiet_until_s(unit, request)
+        return self._bus.quiet_until_s(unit, request)
 
     async def close(self) -> None:
         """Nothing: the bus is its worker's."""
 
 
-async def _into(done: "asyncio.Future[_T]", exchange: Callable[[], Awaitable[_T]]) -> None:
-    """Do it and tell who waits how it went; who no longer waits is told nothing."""
+async def _into(done: "asyncio.Future[_T]", exchange: Callable[[], Awaitable[_T]]) -> bool:
+    """Do it and tell who waits how it went; who no longer waits is told nothing. Whether it went well."""
     try:
         result = await exchange()
     except DriverError as error:
         if not done.done():
             done.set_exception(error)
-    else:
-        if not done.done():
-            done.set_result(result)
+        return False
+    if not done.done():
+        done.set_result(result)
+    return True

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from device_profiles.modbus import Function, ReadRequest, Request, Table, WriteRequest
-from edge.bus_worker import BusWorker
+from edge.bus_worker import BusWorker, LaneBus
 from edge.drivers.base import Answer, DriverError, DriverFault
 from edge.schedule import Lane, Outcome, Task
 from tests.support.manual_clock import ManualClock
@@ -59,7 +59,7 @@ class Bench:
     def __init__(self, *, in_flight: int = 1) -> None:
         self.clock = ManualClock()
         self.bus = Bus(self.clock)
-        self.worker = BusWorker(self.bus, clock=self.clock, in_flight=in_flight)
+        self.worker = BusWorker(clock=self.clock, in_flight=in_flight)
         self.late: list[float] = []
 
     @asynccontextmanager
@@ -86,7 +86,7 @@ class Bench:
 
 
 async def ask(bench: Bench, lane: Lane, unit: int, *, timeout_s: float = 1.0) -> Answer:
-    return await bench.worker.lane(lane).read(unit, REQUEST, timeout_s=timeout_s, turnaround_s=0.0)
+    return await LaneBus(bench.bus, bench.worker, lane).read(unit, REQUEST, timeout_s=timeout_s, turnaround_s=0.0)
 
 
 async def test_a_scan_of_dead_addresses_costs_no_deadline() -> None:
@@ -148,7 +148,7 @@ async def test_an_order_is_sent_once_and_waits_for_its_turn() -> None:
         bench.read_every(1, 0.2)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(
-                bench.worker.lane(Lane.OPERATOR).write(2, ORDER, timeout_s=1.0, turnaround_s=0.0), name="order"
+                LaneBus(bench.bus, bench.worker, Lane.OPERATOR).write(2, ORDER, timeout_s=1.0, turnaround_s=0.0)
             )
             await bench.clock.advance(3)
     assert [request for _, unit, request in bench.bus.asked if unit == 2] == [ORDER]

@@ -8,7 +8,7 @@ from itertools import pairwise
 from device_profiles.modbus import ExceptionCode, ReadRequest, Request, Table, WriteRequest
 from device_profiles.modbus_model import ModbusDevice, ModbusGroup, ModbusPoint
 from device_profiles.numbers import NumberType
-from edge.bus_worker import BusWorker
+from edge.bus_worker import BusWorker, LaneBus
 from edge.drivers.base import Answer, DriverError, DriverFault
 from edge.health import DeviceHealth
 from edge.poller import DevicePoller
@@ -79,7 +79,7 @@ class Bench:
     def __init__(self, *, devices: int = 1, period_s: float = 1.0) -> None:
         self.clock = ManualClock()
         self.bus = Bus(self.clock)
-        self.worker = BusWorker(self.bus, clock=self.clock)
+        self.worker = BusWorker(clock=self.clock)
         self.readings: list[Reading] = []
         self.refusals = Refusals(None, {})
         self.health = [DeviceHealth(DeviceId(f"d{unit}"), "test/device", "bus") for unit in range(1, devices + 1)]
@@ -230,7 +230,7 @@ async def test_a_person_s_question_waits_for_one_turn_and_costs_no_deadline() ->
     async with bench.running():
         await bench.clock.advance(10.05)
         asked_s = bench.clock.monotonic_s()
-        operator = bench.worker.lane(Lane.OPERATOR)
+        operator = LaneBus(bench.bus, bench.worker, Lane.OPERATOR)
         async with asyncio.TaskGroup() as tasks:
             reading = tasks.create_task(bench.pollers[0].read(operator))
             await bench.clock.advance(5)
@@ -248,7 +248,7 @@ async def test_a_silent_device_that_answers_a_person_is_read_again_from_then_on(
         bench.bus.faults.clear()
         assert bench.is_silent()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(bench.pollers[0].read(bench.worker.lane(Lane.OPERATOR)))
+            tasks.create_task(bench.pollers[0].read(LaneBus(bench.bus, bench.worker, Lane.OPERATOR)))
             await bench.clock.advance(1)
         count = len(bench.readings)
         await bench.clock.advance(120)
