@@ -67,7 +67,7 @@ class Acquisition:
         self._checked = checked
         self._clock = clock
         self.health = Health()
-        self._lines: list[ByteLine] = []
+        self._lines: dict[str, ByteLine] = {}
         buses = {bus.bus: bus for bus in checked.config.buses}
         self._drivers: dict[str, RegisterBus] = {}
         self.workers: dict[str, BusWorker] = {}
@@ -145,7 +145,7 @@ class Acquisition:
     async def close(self) -> None:
         """Let all ports go, and write down what was learnt."""
         self._refusals.save()
-        for line in self._lines:
+        for line in self._lines.values():
             line.close()
 
     async def _keep_refusals(self) -> None:
@@ -173,6 +173,12 @@ class Acquisition:
         return ModbusRtuBus(self._line(bus, line), baud=bus.baud or line.baud, clock=self._clock)
 
     def _line(self, bus: BusConfig, line: Line) -> ByteLine:
+        """The one line of a bus."""
+        if bus.bus not in self._lines:
+            self._lines[bus.bus] = self._opened(bus, line)
+        return self._lines[bus.bus]
+
+    def _opened(self, bus: BusConfig, line: Line) -> ByteLine:
         if bus.kind.is_port:
             settings = Line(
                 baud=bus.baud or line.baud,
@@ -180,11 +186,8 @@ class Acquisition:
                 parity=bus.parity or line.parity,
                 stop_bits=bus.stop_bits or line.stop_bits,
             )
-            opened = ByteLine(SerialPort(bus.port or "", settings), self._clock)
-        else:
-            opened = ByteLine(TcpEndpoint(bus.host or "", bus.tcp_port or _MODBUS_TCP_PORT), self._clock)
-        self._lines.append(opened)
-        return opened
+            return ByteLine(SerialPort(bus.port or "", settings), self._clock)
+        return ByteLine(TcpEndpoint(bus.host or "", bus.tcp_port or _MODBUS_TCP_PORT), self._clock)
 
     def _polled(
         self,
@@ -211,6 +214,9 @@ class Acquisition:
         self, device: DeviceConfig, profile: DeviceProfile, serial: SerialDevice, bus: BusConfig
     ) -> _Streamed:
         health = self._health_of(device)
+        is_shared = sum(one.bus == bus.bus for one in self._checked.config.devices) > 1
+        if is_shared and bus.bus not in self.workers:
+            self.workers[bus.bus] = BusWorker(clock=self._clock)
         streamer = DeviceStreamer(
             device=serial,
             address=device.unit,
@@ -219,6 +225,7 @@ class Acquisition:
             line=self._line(bus, profile.line),
             clock=self._clock,
             health=health,
+            worker=self.workers.get(bus.bus),
         )
         return _Streamed(health, streamer)
 

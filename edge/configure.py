@@ -254,7 +254,7 @@ def _shared_ports(tree: YamlTree) -> Iterator[Broken]:
 def _device_rules(tree: YamlTree, profiles: _Profiles) -> Iterator[Broken]:
     buses = {bus["bus"]: bus for _, bus in tree.mappings("buses") if isinstance(bus.get("bus"), str)}
     taken: dict[tuple[Tree, Tree], Tree] = {}
-    occupied: dict[Tree, Tree] = {}
+    occupied: dict[Tree, tuple[Tree, bool]] = {}
     for path, device in tree.mappings("devices"):
         at = device.get("bus")
         bus = buses.get(at) if isinstance(at, str) else None
@@ -286,7 +286,11 @@ def _line_rules(tree: YamlTree, profiles: _Profiles) -> Iterator[Broken]:
         lines = {name: profile.line for name in names if name in profiles.names and (profile := profiles.get(name))}
         for key in ("baud", "parity", "stop_bits"):
             settings = {name: getattr(line, key) for name, line in lines.items()}
-            if bus.get("kind") == BusKind.MODBUS_RTU and bus.get(key) is None and len(set(settings.values())) > 1:
+            if (
+                bus.get("kind") in {BusKind.MODBUS_RTU, BusKind.SERIAL}
+                and bus.get(key) is None
+                and len(set(settings.values())) > 1
+            ):
                 said = ", ".join(f"{name} {setting}" for name, setting in settings.items())
                 yield Broken(
                     path=path, found=f"no {key} for devices that differ: {said}", expected=f"{key}, and all set to it"
@@ -317,20 +321,23 @@ def _address_rules(
     device: Mapping[str, Tree],
     profile: DeviceProfile,
     taken: dict[tuple[Tree, Tree], Tree],
-    occupied: dict[Tree, Tree],
+    occupied: dict[Tree, tuple[Tree, bool]],
 ) -> Iterator[Broken]:
     name = device.get("device")
-    if profile.serial is not None:
-        if device["bus"] in occupied:
-            found = f"bus {device['bus']}, which {occupied[device['bus']]} is on"
-            yield Broken(path=(*path, "bus"), found=found, expected="one device on a serial line of this kind")
-        occupied[device["bus"]] = name
-        yield from _serial_unit_rules(path, device, profile.serial)
-    if profile.modbus is None:
-        return
     unit = device.get("unit")
-    unit = profile.modbus.unit if unit is None else unit
+    if profile.serial is not None:
+        yield from _serial_unit_rules(path, device, profile.serial)
+        other = occupied.get(device["bus"])
+        if other is not None and not (other[1] and _is_asked_by_address(profile.serial)):
+            found = f"bus {device['bus']}, which {other[0]} is on"
+            expected = "one device on a serial line, or only such as are asked by their addresses"
+            yield Broken(path=(*path, "bus"), found=found, expected=expected)
+        occupied[device["bus"]] = name, _is_asked_by_address(profile.serial)
+    elif profile.modbus is not None and unit is None:
+        unit = profile.modbus.unit
     if unit is not None and not isinstance(unit, int):
+        return
+    if unit is None and profile.serial is not None:
         return
     if unit is None:
         yield Broken(path=path, found="no unit", expected=f"unit: the address set on the device ({profile.profile})")
@@ -340,9 +347,13 @@ def _address_rules(
     taken[device["bus"], unit] = name
 
 
+def _is_asked_by_address(serial: SerialDevice) -> bool:
+    return any(group.request is not None and group.request.address is not None for group in serial.groups)
+
+
 def _serial_unit_rules(path: KeyPath, device: Mapping[str, Tree], serial: SerialDevice) -> Iterator[Broken]:
     """A unit address stands where the device is asked by one, and nowhere else."""
-    is_asked_by_it = any(group.request is not None and group.request.address is not None for group in serial.groups)
+    is_asked_by_it = _is_asked_by_address(serial)
     if device.get("unit") is None and is_asked_by_it:
         yield Broken(path=path, found="no unit", expected="unit: the address set on the device, it is asked by it")
     elif device.get("unit") is not None and not is_asked_by_it:

@@ -6,23 +6,26 @@ I3. Silence is recorded: a group without a reading for three periods (at least 5
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from device_profiles.decode_serial import FrameReader, SerialReading
 from device_profiles.framing.base import BadFrame, Frame
 from device_profiles.serial_model import SerialDevice, SerialGroup, SerialMode
 from device_profiles.serial_request import Request
+from edge.bus_worker import BusWorker
 from edge.clock import Clock
 from edge.dialogue import DeviceDialogue
 from edge.drivers.base import ByteStream, DriverError, DriverFault
 from edge.health import DeviceHealth
+from edge.schedule import Lane
 from edge.spool.base import Reading
 from wire.records import Quality, RecordKind, Stream, Value
 
 Submit = Callable[[Reading], None]
+_T = TypeVar("_T")
 
 _LISTEN_S: Final = 1.0
 _SHORTEST_SILENCE_S: Final = 5.0
@@ -57,7 +60,7 @@ class _Group:
 
 
 class DeviceStreamer:
-    """One device on a serial line of its own.
+    """One device on a serial line: its own, or one that it shares with others which are asked by address too.
 
     Args:
         device: how it speaks.
@@ -67,6 +70,7 @@ class DeviceStreamer:
         line: the line it is on.
         clock: the agent's clock.
         health: where its state is kept.
+        worker: gives the turns on a line that devices share which are asked by their addresses.
     """
 
     def __init__(
@@ -79,9 +83,11 @@ class DeviceStreamer:
         line: ByteStream,
         clock: Clock,
         health: DeviceHealth,
+        worker: BusWorker | None = None,
     ) -> None:
         self._device = device
         self._line = line
+        self._worker = worker
         self._clock = clock
         self._health = health
         # Changed by `run` only.
@@ -93,6 +99,7 @@ class DeviceStreamer:
             group.name: _Group(group, streams[group.name], periods_s[group.name]) for group in device.groups
         }
         self._asked_s = self._byte_s = -math.inf
+        self._pause_s = 0.0
         self._newest: dict[str, bytes] = {}
 
     @property
@@ -125,7 +132,10 @@ class DeviceStreamer:
     async def _once(self, submit: Submit) -> None:
         try:
             await self._line.open()
-            await self._dialogue.start()
+            if self._device.start:
+                await self._in_turn(self._dialogue.start, deadline_s=self._clock.monotonic_s())
+            else:
+                await self._dialogue.start()
             if self._device.mode is SerialMode.STREAM:
                 await self._listen(submit)
             else:
@@ -219,7 +229,7 @@ class DeviceStreamer:
         await self._pause_until(group.due_s)
         try:
             for _ in range(_MAX_EVENTS_IN_A_ROW):
-                readings = await self._ask(request)
+                readings = await self._ask(request, deadline_s=group.due_s + group.period_s)
                 self._note_answer(group, readings)
                 self._take(readings, submit)
                 self._submit_due(submit)
@@ -228,8 +238,16 @@ class DeviceStreamer:
         finally:
             now_s = self._clock.monotonic_s()
             group.due_s += group.period_s * max(1, int((now_s - group.due_s) / group.period_s) + 1)
+            self._pause_s = self._longer_pause_s(group.period_s)
+            group.due_s = max(group.due_s, now_s + self._pause_s)
 
-    async def _ask(self, request: Request) -> list[SerialReading]:
+    def _longer_pause_s(self, period_s: float) -> float:
+        """On a shared line, until a silent device is asked again: ever longer, so that it costs the others little."""
+        if self._worker is None or not self._health.is_silent:
+            return 0.0
+        return min(max(2 * self._pause_s, period_s), max(_LONGEST_PAUSE_S, period_s))
+
+    async def _ask(self, request: Request, *, deadline_s: float) -> list[SerialReading]:
         """The readings of one answer; none where the device has nothing to tell.
 
         Raises:
@@ -237,7 +255,15 @@ class DeviceStreamer:
         """
         await self._pause_until(self._asked_s + self._device.min_interval_s)
         self._asked_s = self._clock.monotonic_s()
-        return [reading for frame in await self._dialogue.ask(request) for reading in self._read(frame)]
+        frames = await self._in_turn(lambda: self._dialogue.ask(request), deadline_s=deadline_s)
+        return [reading for frame in frames for reading in self._read(frame)]
+
+    async def _in_turn(self, exchange: Callable[[], Awaitable[_T]], *, deadline_s: float) -> _T:
+        """Use the line: at once where it is the device's own."""
+        if self._worker is None:
+            return await exchange()
+        lane = Lane.SICK if self._health.is_silent else Lane.PERIODIC
+        return await self._worker.in_turn(lane, exchange, deadline_s=deadline_s)
 
     async def _pause_until(self, time_s: float) -> None:
         wait_s = time_s - self._clock.monotonic_s()
