@@ -287,7 +287,7 @@ def _line_rules(tree: YamlTree, profiles: _Profiles) -> Iterator[Broken]:
         for key in ("baud", "parity", "stop_bits"):
             settings = {name: getattr(line, key) for name, line in lines.items()}
             if (
-                bus.get("kind") in {BusKind.MODBUS_RTU, BusKind.SERIAL}
+                _kind_of(bus) in {BusKind.MODBUS_RTU, BusKind.SERIAL}
                 and bus.get(key) is None
                 and len(set(settings.values())) > 1
             ):
