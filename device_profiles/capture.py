@@ -34,6 +34,7 @@ from annotated_types import Interval, Len
 from device_profiles.asking import Answer, Taken, request_bytes
 from device_profiles.decode import decode_registers
 from device_profiles.decode_serial import FrameReader, SerialReading
+from device_profiles.derived_model import DerivedPoint
 from device_profiles.fault_words import Broken
 from device_profiles.faults import read_document
 from device_profiles.framing.base import BadFrame
@@ -49,10 +50,10 @@ from device_profiles.modbus import (
     parse_rtu_request,
     rtu_request,
 )
-from device_profiles.modbus_model import Address, ModbusDevice
+from device_profiles.modbus_model import Address, ModbusDevice, ModbusGroup, ModbusPoint
 from device_profiles.model import DeviceProfile
 from device_profiles.plan import covers
-from device_profiles.point_model import STRICT
+from device_profiles.point_model import STRICT, Meaning
 from device_profiles.serial_model import SerialDevice
 from device_profiles.serial_request import Request as SerialRequest
 from device_profiles.yaml_tree import Path
@@ -205,10 +206,17 @@ def _values(device: ModbusDevice, request: ReadRequest, words: tuple[int, ...]) 
     found: dict[str, Value] = {}
     for group in device.groups:
         values = decode_registers(group, {request: words})
-        for point, value in zip(group.points, values, strict=True):
-            if covers(request, point):
+        for point, value in zip(group.recorded, values, strict=True):
+            if all(covers(request, one) for one in _sources(point, group)):
                 found.setdefault(point.key, value)
     return found
+
+
+def _sources(point: Meaning, group: ModbusGroup) -> list[ModbusPoint]:
+    """The registers that a value comes from: its own, and those that tell its scale."""
+    keys = set(point.of) if isinstance(point, DerivedPoint) else {point.key}
+    keys |= {one.scale_from.key for one in group.read if one.key in keys and one.scale_from is not None}
+    return [one for one in group.read if one.key in keys]
 
 
 def _serial(device: SerialDevice, exchange: Exchange) -> Iterator[Broken]:
@@ -229,7 +237,7 @@ def _serial(device: SerialDevice, exchange: Exchange) -> Iterator[Broken]:
     if len(readings) != len(exchange.readings):
         groups = ", ".join(reading.group for reading in readings) or "none"
         yield Broken(path=("readings",), found=f"the readings {groups}", expected=f"{len(exchange.readings)} readings")
-    layouts = {group.name: [point.key for point in group.points] for group in device.groups}
+    layouts = {group.name: [point.key for point in group.recorded] for group in device.groups}
     for index, (reading, wanted) in enumerate(zip(readings, exchange.readings, strict=False)):
         yield from _below(("readings", index), _reading(layouts[reading.group], reading, wanted))
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from device_profiles.derive import Deriver
 from device_profiles.framing.base import BadFrame, Frame, FrameFault
 from device_profiles.framing.cutters import cutter
 from device_profiles.numbers import ByteOrder, NumberType, decode_number, size_bytes
@@ -52,6 +53,11 @@ class FrameReader:
         self._frame_count = 0
         self._bad: Counter[FrameFault] = Counter()
         self._last_time_ms: int | None = None
+        self._derivers = {
+            group.name: Deriver(group.derived, [point.key for point in group.points])
+            for group in device.groups
+            if group.derived
+        }
 
     def feed(self, data: bytes) -> list[SerialReading | BadFrame]:
         """Take the next bytes; return the readings and bad frames that they completed, in order.
@@ -74,13 +80,18 @@ class FrameReader:
         """No more bytes will come (a timeout): return what the unfinished frame was, and what stood behind it."""
         return self._counted(self._cutter.give_up())
 
-    def readings(self, frame: Frame) -> list[SerialReading]:
-        """What a frame gives: one reading for each group that it belongs to, or each block of it."""
+    def readings(self, frame: Frame, *, at_s: float = 0.0) -> list[SerialReading]:
+        """What a frame gives: one reading for each group that it belongs to, or each block of it.
+
+        Args:
+            frame: a whole one.
+            at_s: when it came, in monotonic seconds, for points derived over time.
+        """
         for source in self._device.time_sources:
             if frame.fields and frame.fields[0] == source.sentence:
                 self._told(source.time, frame)
         groups = [group for group in self._device.groups if belongs(frame, group)]
-        return [reading for group in groups for reading in self._group_readings(group, frame)]
+        return [reading for group in groups for reading in self._group_readings(group, frame, at_s)]
 
     @property
     def frame_count(self) -> int:
@@ -116,18 +127,23 @@ class FrameReader:
                 self._frame_count += 1
         return frames
 
-    def _group_readings(self, group: SerialGroup, frame: Frame) -> list[SerialReading]:
+    def _group_readings(self, group: SerialGroup, frame: Frame, at_s: float) -> list[SerialReading]:
         if group.repeat is None:
-            return [self._reading(group, frame)]
+            return [self._reading(group, frame, at_s)]
         repeat = group.repeat
         blocks = (Frame(raw=raw, number=number) for number, raw in enumerate(repeat.blocks(frame.data), start=1))
-        return [self._reading(group, block) for block in blocks if all(holds(each, block) for each in repeat.when)]
+        return [
+            self._reading(group, block, at_s) for block in blocks if all(holds(each, block) for each in repeat.when)
+        ]
 
-    def _reading(self, group: SerialGroup, frame: Frame) -> SerialReading:
+    def _reading(self, group: SerialGroup, frame: Frame, at_s: float) -> SerialReading:
         time_ms = self._told(group.time, frame) if group.time else None
         if group.warming_up and all(holds(condition, frame) for condition in group.warming_up):
-            return SerialReading(group=group.name, values=(_NOT_READY,) * len(group.points), device_time_ms=time_ms)
+            return SerialReading(group=group.name, values=(_NOT_READY,) * len(group.recorded), device_time_ms=time_ms)
         values = tuple(_value(point, frame) for point in group.points)
+        deriver = self._derivers.get(group.name)
+        if deriver is not None:
+            values += deriver.values(values, at_s=at_s)
         return SerialReading(group=group.name, values=values, device_time_ms=time_ms)
 
 

@@ -165,9 +165,9 @@ def _same_fields(read: Sequence[_Read]) -> Iterator[Fault]:
 def _points(profile: DeviceProfile) -> Iterator[tuple[Path, str, Meaning]]:
     groups: list[tuple[str, Sequence[Meaning]]] = []
     if profile.modbus is not None:
-        groups += [(group.measurement, group.points) for group in profile.modbus.groups]
+        groups += [(group.measurement, group.recorded) for group in profile.modbus.groups]
     if profile.serial is not None:
-        groups += [(group.measurement, group.points) for group in profile.serial.groups]
+        groups += [(group.measurement, group.recorded) for group in profile.serial.groups]
     for group_index, (measurement, points) in enumerate(groups):
         for index, point in enumerate(points):
             yield (_part(profile), "groups", group_index, "points", index), measurement, point

@@ -1,11 +1,13 @@
 """The part of a profile that says how a Modbus device is read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Annotated, ClassVar, Final
 
-from annotated_types import Interval, Len
+from annotated_types import Interval, Len, MinLen
 
-from device_profiles.modbus import MAX_READ_BITS, MAX_READ_REGISTERS, Table
+from device_profiles.derived_model import DerivedPoint
+from device_profiles.modbus import MAX_READ_BITS, MAX_READ_REGISTERS, Function, Table, WriteRequest
 from device_profiles.numbers import ByteOrder, NumberType, size_bytes
 from device_profiles.point_model import STRICT, Meaning
 
@@ -15,11 +17,25 @@ _REGISTER_BYTES: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleFrom:
+    """A scale that the device tells in another register of the same group, under `key` there.
+
+    Without `factors` that number is a power of ten (SunSpec's scale factors); with them it chooses one.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    key: str
+    factors: dict[int, float] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModbusPoint(Meaning):
     """One value of a Modbus device.
 
     `address` is as on the wire, from 0. A register has a `type`, or a `bit` (0 is the least significant of its
-    sixteen) with a `bit_width`; a coil or discrete input has neither.
+    sixteen) with a `bit_width`; a coil or discrete input has neither. With `scale_from` the scaled value is multiplied
+    by what the device says there; where it says nothing there is no value.
     """
 
     table: Table
@@ -28,6 +44,7 @@ class ModbusPoint(Meaning):
     order: ByteOrder = ByteOrder.BIG
     bit: Annotated[int, Interval(ge=0, le=15)] | None = None
     bit_width: Annotated[int, Interval(ge=1, le=15)] = 1
+    scale_from: ScaleFrom | None = None
 
     @property
     def span(self) -> int:
@@ -60,8 +77,38 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderBefore:
+    """What is written before a group is read (to hold its counters, say): one register or coil, then a pause."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    table: Table
+    address: Address
+    value: Annotated[int, Interval(ge=0, le=0xFFFF)]
+    wait_ms: Annotated[int, Interval(ge=0, le=10000)] = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be written."""
+        self.request  # noqa: B018 - says what is wrong with it
+
+    @property
+    def request(self) -> WriteRequest:
+        """The order as it is sent.
+
+        Raises:
+            ValueError: the table cannot be written, or not with this value.
+        """
+        return order(self.table, self.address, (self.value,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModbusGroup:
-    """Points that are read together, `every_s` seconds, and become one record."""
+    """Points that are read together, `every_s` seconds, and become one record.
+
+    `along` is read with them and not recorded: scale factors, halves of derived points. `before` is written before each
+    reading. A group that is `once` loses what was read by being read (counters that clear): it is asked once, and an
+    answer that was damaged is a loss that the record shows.
+    """
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -69,6 +116,83 @@ class ModbusGroup:
     measurement: str
     every_s: Annotated[float, Interval(gt=0, le=86400)]
     points: Annotated[tuple[ModbusPoint, ...], Len(min_length=1)]
+    along: tuple[ModbusPoint, ...] = ()
+    derived: tuple[DerivedPoint, ...] = ()
+    before: tuple[OrderBefore, ...] = ()
+    once: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse points that refer to what is not there."""
+        keys = [point.key for point in self.read]
+        faults = [
+            f"point {point.key}: found scale_from {point.scale_from.key!r}, expected a key of the group"
+            for point in self.read
+            if point.scale_from is not None and point.scale_from.key not in keys
+        ]
+        faults += [
+            f"point {point.key}: found {key!r} in `of`, expected a key of the group"
+            for point in self.derived
+            for key in point.of
+            if key not in keys
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
+
+    @property
+    def read(self) -> tuple[ModbusPoint, ...]:
+        """All that requests are made for: the points, and what is read along with them."""
+        return self.points + self.along
+
+    @property
+    def recorded(self) -> tuple[Meaning, ...]:
+        """What a record of the group holds, in its order."""
+        return (*self.points, *self.derived)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control(Meaning):
+    """Something that may be written, where a gateway file allows it for its device.
+
+    `read_back` is where the device shows that it obeyed, if not where it is written. States, or `minimum` and
+    `maximum`, bound what may be written.
+    """
+
+    table: Table
+    address: Address
+    type: NumberType | None = None
+    order: ByteOrder = ByteOrder.BIG
+    read_back: Address | None = None
+    read_back_table: Table | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what `Meaning` refuses, and tables that cannot be written."""
+        Meaning.__post_init__(self)
+        if self.table not in {Table.COIL, Table.HOLDING}:
+            raise ValueError(f"control {self.key}: table {self.table} cannot be written")
+        if (self.type is None) != self.table.is_bits:
+            raise ValueError(f"control {self.key}: a holding register has a type, a coil has none")
+        if not self.states and self.table is Table.HOLDING and (self.minimum is None or self.maximum is None):
+            raise ValueError(f"control {self.key}: states, or minimum and maximum, say what may be written")
+
+
+class IdentityForm(StrEnum):
+    """How registers tell who the device is: two characters each, or a number."""
+
+    TEXT = "text"
+    NUMBER = "number"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Something that tells one device, or its firmware, from another: read once at the start."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    key: Annotated[str, MinLen(1)]
+    table: Table
+    address: Address
+    registers: Annotated[int, Interval(ge=1, le=32)] = 1
+    form: IdentityForm = IdentityForm.TEXT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,3 +210,20 @@ class ModbusDevice:
     turnaround_ms: Annotated[int, Interval(ge=0, le=10000)] = 10
     limits: Limits = Limits()
     groups: Annotated[tuple[ModbusGroup, ...], Len(min_length=1)]
+    controls: tuple[Control, ...] = ()
+    identity: tuple[Identity, ...] = ()
+
+
+def order(table: Table, address: int, values: tuple[int, ...]) -> WriteRequest:
+    """The request that writes one coil, or registers.
+
+    Raises:
+        ValueError: the table cannot be written, or not with these values.
+    """
+    if table is Table.COIL:
+        function = Function.WRITE_COIL
+    elif table is Table.HOLDING:
+        function = Function.WRITE_REGISTER if len(values) == 1 else Function.WRITE_REGISTERS
+    else:
+        raise ValueError(f"table {table} cannot be written")
+    return WriteRequest(function=function, address=address, values=values)

@@ -57,7 +57,7 @@ def _facts(group: ModbusGroup | SerialGroup, kind: RecordKind) -> GroupFacts:
         measurement=group.measurement,
         every_s=group.every_s,
         kind=kind,
-        layout=_layout(group.points),
+        layout=_layout(group.recorded),
     )
 
 

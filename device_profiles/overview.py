@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from device_profiles.compiled import Plain
+from device_profiles.derived_model import DerivedPoint
 from device_profiles.modbus_model import ModbusDevice, ModbusPoint
 from device_profiles.model import DeviceProfile
 from device_profiles.plan import GroupPlan, bus_time_us, read_plan
@@ -51,7 +52,10 @@ def _modbus_groups(profile: DeviceProfile, device: ModbusDevice) -> Iterator[Pla
             "measurement": plan.group.measurement,
             "kind": "sample",
             "every_s": plan.group.every_s,
-            "points": [_point(point.key, point.quantity, _register(point)) for point in plan.group.points],
+            "points": [
+                *(_point(point.key, point.quantity, _register(point)) for point in plan.group.points),
+                *(_point(point.key, point.quantity, _origin(point)) for point in plan.group.derived),
+            ],
             "requests": [dict(request) for request in requests],
             "bus_ms": bus_ms,
             "load_percent": round(bus_ms / plan.group.every_s / 10, 2),
@@ -77,7 +81,10 @@ def _serial_groups(profile: DeviceProfile) -> Iterator[Plain]:
             "measurement": group.measurement,
             "kind": str(group.kind),
             "every_s": group.every_s,
-            "points": [_point(point.key, point.quantity, _place(point)) for point in group.points],
+            "points": [
+                *(_point(point.key, point.quantity, _place(point)) for point in group.points),
+                *(_point(point.key, point.quantity, _origin(point)) for point in group.derived),
+            ],
         }
 
 
@@ -92,6 +99,10 @@ def _register(point: ModbusPoint) -> str:
 
 def _place(point: SerialPoint) -> str:
     return f"label {point.label}" if point.label is not None else f"at {point.at} {point.type or point.form}"
+
+
+def _origin(point: DerivedPoint) -> str:
+    return f"{point.form} of {', '.join(point.of)}"
 
 
 def _rhythm(group: dict[str, Plain]) -> str:

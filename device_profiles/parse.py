@@ -27,6 +27,7 @@ _REGISTER_ONLY: Final = frozenset({"type", "order"})
 _REGISTER_BITS: Final = 16
 _BIT_TABLES: Final = frozenset(table.value for table in Table if table.is_bits)
 _MAX_SALVAGES: Final = 20
+_POINT_LISTS: Final = ("points", "along", "derived")
 
 
 def parse_profile(text: str, file: str) -> DeviceProfile:
@@ -62,8 +63,14 @@ def _merge_defaults(tree: YamlTree) -> Iterator[Broken]:
     for part in ("modbus", "serial"):
         for path, group in tree.mappings(part, "groups"):
             _fill(tree, path, group, {key: defaults[key] for key in defaults if key in GROUP_DEFAULTS})
-        for path, point in tree.mappings(part, "groups", "points"):
+        for path, point in _points(tree, part, ("points", "along")):
             _fill(tree, path, point, {key: defaults[key] for key in defaults if key in POINT_DEFAULTS})
+
+
+def _points(tree: YamlTree, part: str, lists: tuple[str, ...]) -> Iterator[tuple[Path, dict[str, Tree]]]:
+    """The items of these lists in every group of a part."""
+    for name in lists:
+        yield from tree.mappings(part, "groups", name)
 
 
 def _fill(tree: YamlTree, path: Path, into: dict[str, Tree], defaults: dict[str, Tree]) -> None:
@@ -90,7 +97,7 @@ def _words(tree: YamlTree) -> Iterator[Broken]:
     for part in ("modbus", "serial"):
         for path, group in tree.mappings(part, "groups"):
             yield from (item for key in ("name", "measurement") for item in _key_broken(path, group, key))
-        for path, point in tree.mappings(part, "groups", "points"):
+        for path, point in _points(tree, part, _POINT_LISTS):
             yield from _key_broken(path, point, "key")
             name = point.get("quantity")
             if isinstance(name, str) and name not in QUANTITIES:
@@ -114,7 +121,7 @@ def _once(tree: YamlTree) -> Iterator[Broken]:
     for part in ("modbus", "serial"):
         yield from _repeated(tree, tree.mappings(part, "groups"), "name")
         for path, _ in tree.mappings(part, "groups"):
-            points = (item for item in tree.mappings(part, "groups", "points") if item[0][: len(path)] == path)
+            points = (item for item in _points(tree, part, _POINT_LISTS) if item[0][: len(path)] == path)
             yield from _repeated(tree, points, "key")
 
 
@@ -133,7 +140,7 @@ def _repeated(tree: YamlTree, items: Iterable[tuple[Path, dict[str, Tree]]], key
 def _meanings(tree: YamlTree) -> Iterator[Broken]:
     """Ranges, states and roll-overs fit the quantity."""
     for part in ("modbus", "serial"):
-        for path, point in tree.mappings(part, "groups", "points"):
+        for path, point in _points(tree, part, _POINT_LISTS):
             low, high = point.get("minimum"), point.get("maximum")
             if isinstance(low, int | float) and isinstance(high, int | float) and low >= high:
                 yield Broken(path=(*path, "minimum"), found=f"{low} above maximum {high}", expected="less than maximum")
@@ -153,7 +160,7 @@ def _kind_broken(path: Path, point: dict[str, Tree], kind: str) -> Iterator[Brok
 def _modbus_points(tree: YamlTree) -> Iterator[Broken]:
     """A Modbus point lies where a request can read it, and its type fits its table."""
     limits = typed(tree.at(("modbus", "limits")) or {}, Limits)[0] or Limits()
-    for path, plain in tree.mappings("modbus", "groups", "points"):
+    for path, plain in _points(tree, "modbus", ("points", "along")):
         point = typed(plain, ModbusPoint)[0]
         if point is not None:
             yield from _type_broken(path, point)

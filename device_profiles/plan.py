@@ -67,9 +67,7 @@ def read_plan(device: ModbusDevice, *, baud: int = _DEFAULT_BAUD) -> tuple[Group
     Raises:
         PlanError: a point that no request may read.
     """
-    return tuple(
-        GroupPlan(group=group, requests=plan_points(group.points, device, baud=baud)) for group in device.groups
-    )
+    return tuple(GroupPlan(group=group, requests=plan_points(group.read, device, baud=baud)) for group in device.groups)
 
 
 def plan_points(

@@ -172,6 +172,16 @@ class ValueReader:
         is_plausible = self._minimum <= number <= self._maximum and (not meaning.states or raw in meaning.states)
         return Value(number, Quality.GOOD if is_plausible else Quality.OUT_OF_RANGE)
 
+    def rescaled(self, value: Value, factor: float | None) -> Value:
+        """A value whose scale the device tells beside it: judged anew after it was multiplied. Decimal, as in I3."""
+        if value.number is None or value.quality is Quality.SENSOR_FAULT:
+            return value
+        if factor is None:
+            return Value(None, Quality.SENSOR_FAULT)
+        number = float(Decimal(repr(value.number)) * _decimal(factor))
+        is_plausible = self._minimum <= number <= self._maximum
+        return Value(number, Quality.GOOD if is_plausible else Quality.OUT_OF_RANGE)
+
 
 @lru_cache(maxsize=1024)
 def _decimal(number: float) -> Decimal:

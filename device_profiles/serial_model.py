@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Interval, Len
 
+from device_profiles.derived_model import DerivedPoint
 from device_profiles.numbers import ByteOrder, NumberType, size_bytes
 from device_profiles.point_model import STRICT, GroupKind, Meaning
 from device_profiles.serial_framings import (
@@ -141,11 +142,21 @@ class SerialGroup:
     request: Request | None = None
     time: DeviceTime | None = None
     points: Annotated[tuple[SerialPoint, ...], Len(min_length=1)]
+    derived: tuple[DerivedPoint, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse names that may not become tags."""
         check_key(self.name, what="group")
         check_key(self.measurement, what="measurement")
+        keys = [point.key for point in self.points]
+        for point in self.derived:
+            if foreign := [key for key in point.of if key not in keys]:
+                raise ValueError(f"point {point.key}: found {foreign[0]!r} in `of`, expected a key of the group")
+
+    @property
+    def recorded(self) -> tuple[Meaning, ...]:
+        """What a record of the group holds, in its order."""
+        return (*self.points, *self.derived)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

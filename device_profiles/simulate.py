@@ -8,16 +8,19 @@ I2. A damaged request, or one to another unit, is answered with silence, as on a
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from device_profiles.controls import control_registers
+from device_profiles.decode import factor_told, raw_number
+from device_profiles.identity import identity_words
 from device_profiles.modbus import (
     ADDRESSES,
     ExceptionCode,
     ReadRequest,
     ReplyError,
-    Request,
     RequestError,
     Table,
+    WriteRequest,
     exception_pdu,
     parse_request_pdu,
     parse_rtu_request,
@@ -29,7 +32,7 @@ from device_profiles.modbus import (
 from device_profiles.modbus_model import ModbusDevice, ModbusPoint
 from device_profiles.model import DeviceProfile
 from device_profiles.numbers import NumberError, NumberType, encode_number
-from device_profiles.point_model import is_unavailable, unscaled
+from device_profiles.point_model import is_unavailable, unscaled, value_of
 
 _FLOATS = frozenset({NumberType.F32, NumberType.F64})
 
@@ -58,11 +61,30 @@ class ModbusResponder:
         self._points: dict[str, list[ModbusPoint]] = {}
         # Changed by set_value only: registers, or bits, by address.
         self._image: dict[Table, dict[int, int]] = {}
+        self._writable: set[tuple[Table, int]] = set()
         for group in profile.modbus.groups:
-            for point in group.points:
+            for point in group.read:
                 self._points.setdefault(point.key, []).append(point)
-                for address in range(point.address, point.address + point.span):
-                    self._image.setdefault(point.table, {})[address] = 0
+                self._hold(point.table, point.address, (0,) * point.span)
+            for one in group.before:
+                self._writable.add((one.table, one.address))
+        for control in profile.modbus.controls:
+            registers = control_registers(control)
+            self._writable.update((control.table, address) for address in registers)
+            self._hold(control.table, control.address, (0,) * len(registers))
+        for fact in profile.modbus.identity:
+            self._hold(fact.table, fact.address, identity_words(fact, profile.device.model))
+        self._choose_scales()
+
+    def _hold(self, table: Table, address: int, words: Sequence[int]) -> None:
+        self._image.setdefault(table, {}).update(enumerate(words, start=address))
+
+    def _choose_scales(self) -> None:
+        """Where the device tells one of several scales, it tells the first."""
+        for points in list(self._points.values()):
+            for point in points:
+                if point.scale_from is not None and point.scale_from.factors:
+                    self.set_value(point.scale_from.key, next(iter(point.scale_from.factors)))
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -83,8 +105,20 @@ class ModbusResponder:
         if key not in self._points:
             raise SimulationError(f"point {key!r}: expected one of {', '.join(self._points)}")
         for point in self._points[key]:
-            raw = _sentinel(point) if number is None else _raw(point, number)
+            raw = _sentinel(point) if number is None else _raw(point, number / self._factor(point))
             self._image[point.table].update(self._registers(point, raw))
+
+    def _factor(self, point: ModbusPoint) -> float:
+        """What the device says its value is to be multiplied by."""
+        if point.scale_from is None:
+            return 1.0
+        beside = self._points[point.scale_from.key][0]
+        image = self._image[beside.table]
+        words = tuple(image[address] for address in range(beside.address, beside.address + beside.span))
+        factor = factor_told(value_of(raw_number(beside, words), beside), point.scale_from)
+        if factor is None:
+            raise SimulationError(f"point {point.key}: {beside.key} tells no scale; set it first")
+        return factor
 
     def set_values(self, values: Mapping[str, float | None]) -> None:
         """Let the device measure several values; see `set_value`."""
@@ -108,16 +142,25 @@ class ModbusResponder:
         return tcp_frame(transaction, unit, self.answer_pdu(pdu)) if unit == self.unit else None
 
     def answer_pdu(self, pdu: bytes) -> bytes:
-        """The reply to a request without its envelope: values, or an exception. It takes no writes."""
+        """The reply to a request without its envelope: values, or an exception. It obeys what its profile names."""
         try:
             request = parse_request_pdu(pdu)
-            return reply_pdu(request, self._read(request))
+            if isinstance(request, ReadRequest):
+                return reply_pdu(request, self._read(request))
+            self._write(request)
+            return reply_pdu(request)
         except RequestError as error:
             return exception_pdu(error.function, error.code)
 
-    def _read(self, request: Request) -> tuple[int, ...]:
-        if not isinstance(request, ReadRequest):
+    def _write(self, request: WriteRequest) -> None:
+        if not self._writable:
             raise RequestError(request.function, ExceptionCode.ILLEGAL_FUNCTION)
+        addresses = range(request.address, request.address + len(request.values))
+        if any((request.table, address) not in self._writable for address in addresses):
+            raise RequestError(request.function, ExceptionCode.ILLEGAL_ADDRESS)
+        self._hold(request.table, request.address, request.values)
+
+    def _read(self, request: ReadRequest) -> tuple[int, ...]:
         limits = self._device.limits
         if request.count > (limits.max_bits if request.table.is_bits else limits.max_registers):
             raise RequestError(request.function, ExceptionCode.ILLEGAL_VALUE)

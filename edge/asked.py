@@ -43,7 +43,7 @@ class AskedRequests:
         """What to ask instead of a request that was refused: its points in two halves; nothing of a single point."""
         self._is_unsettled = True
         self.refused = smallest((*self.refused, request))
-        halves = narrowed(request, self._group.points)
+        halves = narrowed(request, self._group.read)
         if not halves:
             self.missing = (*self.missing, request)
         return halves
@@ -69,16 +69,16 @@ class AskedRequests:
 
     def missing_points(self) -> tuple[str, ...]:
         """The keys of the points the device does not have."""
-        return tuple(point.key for point in self._group.points if self._is_missing(point))
+        return tuple(point.key for point in self._group.read if self._is_missing(point))
 
     def _plan(self) -> None:
-        there = [point for point in self._group.points if not self._is_missing(point)]
+        there = [point for point in self._group.read if not self._is_missing(point)]
         if not there:
-            there, self.refused = list(self._group.points), ()
+            there, self.refused = list(self._group.read), ()
         self.requests = plan_points(
             there, self._device, baud=self._baud, response_ms=self._response_ms, refused=self.refused
         )
-        self.missing = tuple(dict.fromkeys(_alone(point) for point in self._group.points if self._is_missing(point)))
+        self.missing = tuple(dict.fromkeys(_alone(point) for point in self._group.read if self._is_missing(point)))
 
     def _is_missing(self, point: ModbusPoint) -> bool:
         return any(contains(_alone(point), one) for one in self.refused)

@@ -170,7 +170,7 @@ class DeviceStreamer:
 
     def _read(self, frame: Frame) -> list[SerialReading]:
         """The readings of a frame; it is remembered as the newest of their groups."""
-        readings = self._reader.readings(frame)
+        readings = self._reader.readings(frame, at_s=self._clock.monotonic_s())
         for reading in readings:
             self._newest[reading.group] = frame.raw
         return readings

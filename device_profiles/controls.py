@@ -1,0 +1,89 @@
+"""Writing what a profile allows to be written: the order, and whether the device obeyed. Pure.
+
+I1. Nothing outside what the profile allows becomes an order.
+"""
+
+import struct
+
+from device_profiles.decode import raw_number
+from device_profiles.modbus import ReadRequest, WriteRequest
+from device_profiles.modbus_model import Control, ModbusPoint, order
+from device_profiles.numbers import NumberError, encode_number
+from device_profiles.point_model import unscaled, value_of
+
+_REGISTER_BYTES = 2
+
+
+class ControlError(ValueError):
+    """A value that may not, or cannot, be written; the text says which and why."""
+
+
+def write_request(control: Control, number: float) -> WriteRequest:
+    """The order that sets a control.
+
+    Args:
+        control: of a profile.
+        number: in the unit of its quantity, or the code of a state.
+
+    Raises:
+        ControlError: the profile does not allow it, or the register cannot hold it.
+    """
+    if control.states and number not in control.states:
+        allowed = ", ".join(f"{code} ({name})" for code, name in control.states.items())
+        raise ControlError(f"control {control.key}: found {number:g}, expected one of {allowed}")
+    low, high = control.minimum, control.maximum
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise ControlError(f"control {control.key}: found {number:g}, expected {low} to {high}")
+    raw = unscaled(number, control)
+    if control.type is None:
+        if raw not in {0, 1}:
+            raise ControlError(f"control {control.key}: found {number:g}, expected 0 or 1")
+        return order(control.table, control.address, (int(raw),))
+    try:
+        data = encode_number(raw, control.type, control.order)
+    except NumberError as error:
+        raise ControlError(f"control {control.key}: {error}") from error
+    padded = data.rjust(_REGISTER_BYTES * len(control_registers(control)), b"\0")
+    return order(control.table, control.address, struct.unpack(f">{len(padded) // _REGISTER_BYTES}H", padded))
+
+
+def read_back_request(control: Control) -> ReadRequest:
+    """The request that shows whether the device obeyed."""
+    shown = _shown(control)
+    return ReadRequest(table=shown.table, address=shown.address, count=shown.span)
+
+
+def shown_number(control: Control, words: tuple[int, ...]) -> float | None:
+    """What the device shows, in the unit of the control's quantity; None where it shows nothing."""
+    return value_of(raw_number(_shown(control), words), control).number
+
+
+def is_obeyed(control: Control, number: float, words: tuple[int, ...]) -> bool:
+    """Whether what was read back is what was ordered, to the resolution of the register."""
+    shown = shown_number(control, words)
+    return shown is not None and abs(shown - number) <= abs(control.scale) / 2
+
+
+def control_registers(control: Control) -> range:
+    """The addresses that the control is written to."""
+    return range(control.address, control.address + _as_point(control).span)
+
+
+def _shown(control: Control) -> ModbusPoint:
+    point = _as_point(control)
+    address = control.address if control.read_back is None else control.read_back
+    table = control.read_back_table or control.table
+    return ModbusPoint(
+        key=point.key, quantity=point.quantity, table=table, address=address, type=point.type, order=point.order
+    )
+
+
+def _as_point(control: Control) -> ModbusPoint:
+    return ModbusPoint(
+        key=control.key,
+        quantity=control.quantity,
+        table=control.table,
+        address=control.address,
+        type=control.type,
+        order=control.order,
+    )
