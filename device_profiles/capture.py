@@ -255,6 +255,8 @@ def _found(device: SerialDevice, exchange: Exchange) -> list[SerialReading | Bad
 def _answer(device: SerialDevice, exchange: Exchange) -> Answer | None:
     """The answer to the exchange's request; None where it has none."""
     sent = _sent(exchange)
+    if not sent:
+        return None
     asked = [group.request for group in device.groups if group.request and _asked(group.request, exchange) == sent]
     return Answer(asked[0], address=exchange.address, sequence=exchange.sequence) if asked else None
 
