@@ -80,6 +80,8 @@ def _sentence(group: SerialGroup, values: Sequence[float | None], time_ms: int |
             fields[point.at] = text
             if point.form in {TextForm.LATITUDE, TextForm.LONGITUDE}:
                 fields[point.at + 1] = hemisphere
+            if point.unit_at is not None:
+                fields[point.unit_at] = point.units[0].text
     name = group.sentence or ""
     address = name if len(name) >= _ADDRESS_LENGTH else _TALKER + name
     body = ",".join([address, *(fields.get(at, "") for at in range(1, max(fields) + 1))])

@@ -22,10 +22,8 @@ def line_view(framing: LineFraming, group: SerialGroup, frame: Frame) -> Frame |
     text, layout = frame.text, group.layout or framing.layout
     if text is None or layout is None:
         return None
-    prefix = next((each for each in group.prefixes if text.startswith(each)), None)
-    if prefix is None and group.prefixes:
-        return None
-    return _laid_out(layout, group, frame, text.removeprefix(prefix or ""))
+    beginnings = [each for each in group.prefixes or ("",) if text.startswith(each)]
+    return _laid_out(layout, group, frame, text.removeprefix(max(beginnings, key=len))) if beginnings else None
 
 
 def unread(framing: LineFraming, frame: Frame) -> Frame | BadFrame | None:
