@@ -11,6 +11,7 @@ from typing import Final, assert_never
 
 from device_profiles.framing.base import BadFrame, Frame, FrameFault
 from device_profiles.framing.cutters import cutter
+from device_profiles.framing.lines import LineCutter
 from device_profiles.line_views import line_view, unread
 from device_profiles.numbers import ByteOrder, NumberType, decode_number, size_bytes
 from device_profiles.point_model import value_of
@@ -76,6 +77,11 @@ class FrameReader:
     def give_up(self) -> list[Frame | BadFrame]:
         """No more bytes will come (a timeout): return what the unfinished frame was, and what stood behind it."""
         return self._counted(self._cutter.give_up())
+
+    def join_midway(self) -> None:
+        """The next bytes come from amid a stream: a line without a start and a check may be half a one, and is none."""
+        if isinstance(self._cutter, LineCutter):
+            self._cutter.join_midway()
 
     def readings(self, frame: Frame) -> list[SerialReading]:
         """What a frame gives: one reading for each group that it belongs to, or each block of it."""
