@@ -3,7 +3,7 @@
 `Acc {acc} {unit}, EventAcc {event} {event_unit}{*}` reads `Acc  0.01 mm, EventAcc  2.07 mm, LensBad`.
 
 - `{name}`: one or more characters, none of them a blank, a comma, a semicolon, or what stands next in the template.
-- `{name:#}`: the same, of the characters of a decimal number only: + - . and digits.
+- `{name:#}`: one or more of the characters of a decimal number: + - . and digits. Another field may follow at once.
 - `{name:4}`: exactly four characters, whatever they are. `{:4}`: the same, read by nobody.
 - `{*}`, only at the end: whatever follows, or nothing.
 - A blank: one or more blanks. Any other character: itself.
@@ -134,7 +134,7 @@ def _refuse_unclear(text: str, pieces: tuple[_Piece, ...]) -> None:
     for piece, after in pairwise(pieces):
         if piece.is_rest:
             raise ValueError(f"template {text!r}: {{*}} may stand only at its end")
-        if piece.is_open and after.is_field and not after.is_rest:
+        if piece.is_open and after.is_field and not after.is_rest and (after.is_number or not piece.is_number):
             raise ValueError(f"template {text!r}: {piece.name} needs a width, or something behind it")
         if piece.is_number and after.literal[:1] and after.literal[0] in _OF_NUMBERS:
             raise ValueError(f"template {text!r}: {after.literal[0]!r} behind {piece.name} may belong to the number")

@@ -12,11 +12,14 @@ from device_profiles.encode_error import EncodeError
 from device_profiles.encode_serial import encode_frame
 from device_profiles.faults import FileFaults, typed
 from device_profiles.framing.base import BadFrame, FrameFault
+from device_profiles.library import load_all, load_profile
 from device_profiles.line_framings import LayoutKind, LineFraming, LineLayout
 from device_profiles.line_template import LineTemplate
+from device_profiles.model import DeviceProfile
 from device_profiles.parse import parse_profile
 from device_profiles.serial_model import SerialDevice, SerialGroup, SerialMode, SerialPoint, TextForm
 from device_profiles.serial_parts import Condition
+from device_profiles.simulate_serial import SerialResponder
 from device_profiles.text_readings import number_text, text_number
 from wire.records import Quality, Value
 
@@ -79,6 +82,8 @@ def read(device: SerialDevice, text: str) -> list[float | None] | None:
         ("V{a}", "V1,2", None),
         ("{a:3}", "12", None),
         ("{a:#}", "1e5", None),
+        ("{a:#}{unit}", "12.5kg", {"a": "12.5", "unit": "kg"}),
+        ("{a:#}{unit:2}{*}", "12.5kg.", {"a": "12.5", "unit": "kg"}),
     ],
 )
 def test_a_template_reads_its_lines_and_no_others(template: str, line: str, fields: dict[str, str] | None) -> None:
@@ -95,6 +100,7 @@ def test_a_template_reads_back_what_it_wrote(fields: dict[str, str]) -> None:
     ("template", "told"),
     [
         ("{a}{b}", "a needs a width"),
+        ("{a:#}{b:#}", "a needs a width"),
         ("{a", "found '{' alone"),
         ("no field", "has no field"),
         ("{*}{a}", "only at its end"),
@@ -300,3 +306,33 @@ def test_what_is_wrong_with_lines_is_told_with_its_line(old: str, new: str, line
     with pytest.raises(FileFaults, match=told) as faults:
         parse_profile(TEXT.replace(old, new), "line.yaml")
     assert line in [fault.line for fault in faults.value.faults]
+
+
+def asked(profile: DeviceProfile) -> bool:
+    """Whether the device answers requests."""
+    return profile.serial is not None and profile.serial.mode is SerialMode.REQUEST
+
+
+ASKED = [name for name, profile in load_all().items() if profile.serial and profile.serial.lines and asked(profile)]
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_device_that_is_asked_answers_its_own_requests_so_that_its_profile_reads_them(name: str) -> None:
+    profile = load_profile(name)
+    responder = SerialResponder(profile)
+    assert profile.serial is not None
+    for group in profile.serial.groups:
+        assert group.request is not None
+        steps = [
+            each
+            for byte in b"".join(step.sent for step in group.request.before)
+            for each in responder.feed(bytes((byte,)))
+        ]
+        assert [step.group for step in steps] == [group.name] * len(group.request.before)
+        (question,) = [each for byte in group.request.sent for each in responder.feed(bytes((byte,)))]
+        values = {each.key: float(min(each.states, default=1)) for each in group.points}
+        reply = responder.reply(question, values)
+        found = [one for one in FrameReader(profile.serial).feed(reply) if isinstance(one, SerialReading)]
+        assert [one.group for one in found] == [group.name]
+        numbers = [value.number for value in found[0].values]
+        assert numbers == pytest.approx([values[each.key] for each in group.points], abs=1e-3)
