@@ -98,7 +98,10 @@ def _register(point: ModbusPoint) -> str:
 
 
 def _place(point: SerialPoint) -> str:
-    return f"label {point.label}" if point.label is not None else f"at {point.at} {point.type or point.form}"
+    if point.flag is not None:
+        return f"flag {point.flag}"
+    units = f" in {' or '.join(unit.text for unit in point.units)}" if point.units else ""
+    return (f"label {point.label}" if point.label is not None else f"at {point.at} {point.type or point.form}") + units
 
 
 def _origin(point: DerivedPoint) -> str:
