@@ -19,12 +19,16 @@ class DriverFault(StrEnum):
 
 
 class DriverError(Exception):
-    """No answer: what, where, and what to do. `code` is the device's exception code where it refused."""
+    """No answer: what, where, and what to do.
 
-    def __init__(self, kind: DriverFault, text: str, *, code: int | None = None) -> None:
+    `code` is the device's exception code where it refused; `raw` is what came instead of a good answer.
+    """
+
+    def __init__(self, kind: DriverFault, text: str, *, code: int | None = None, raw: bytes = b"") -> None:
         super().__init__(text)
         self.kind = kind
         self.code = code
+        self.raw = raw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,18 @@ class Endpoint(Protocol):
         ...
 
 
+class Tap(Protocol):
+    """Sees what comes and goes on a line; must not wait."""
+
+    def sent(self, data: bytes) -> None:
+        """These bytes were given to the line."""
+        ...
+
+    def heard(self, data: bytes) -> None:
+        """These bytes came, in one piece as the system gave them."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SerialPort:
     """A serial port of this machine. One below /dev/serial/by-id keeps its name when adapters change places."""
@@ -112,11 +124,13 @@ class ByteLine:
     Args:
         endpoint: where it goes.
         clock: the agent's clock.
+        tap: sees all that comes and goes, where somebody wants to know.
     """
 
-    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
+    def __init__(self, endpoint: Endpoint, clock: Clock, *, tap: Tap | None = None) -> None:
         self._endpoint = endpoint
         self._clock = clock
+        self._tap = tap
         # Changed by the user's calls and the transport's callbacks, all on the event loop.
         self._transport: asyncio.WriteTransport | None = None
         self._connection: _Connection | None = None
@@ -179,6 +193,8 @@ class ByteLine:
         """
         if self._transport is None:
             raise self.trouble
+        if self._tap is not None:
+            self._tap.sent(data)
         try:
             self._transport.write(data)
         except OSError as error:
@@ -252,6 +268,8 @@ class ByteLine:
         if connection is not self._connection:
             return
         self._pause_s = _FIRST_PAUSE_S
+        if self._tap is not None:
+            self._tap.heard(data)
         self._buffer += data
         if len(self._buffer) > _MAX_BUFFER:
             del self._buffer[:-_MAX_BUFFER]
