@@ -9,8 +9,7 @@ from device_profiles.point_model import Line
 from edge.clock import Clock
 from edge.config import BusConfig
 from edge.diagnosis.ports import port_facts
-from edge.drivers.base import DriverError, DriverFault, RegisterBus
-from edge.drivers.line import ByteLine, Tap
+from edge.drivers.base import ByteStream, DriverError, DriverFault, RegisterBus, Tap
 from edge.drivers.opened import opened_bus, opened_line
 
 USUAL_LINE: Final = Line(baud=9600)
@@ -19,14 +18,15 @@ _PSEUDO: Final = "/dev/pts/"
 
 
 @asynccontextmanager
-async def line_alone(bus: BusConfig, factory: Line, *, clock: Clock, tap: Tap | None = None) -> AsyncIterator[ByteLine]:
+async def line_alone(
+    bus: BusConfig, factory: Line, *, clock: Clock, tap: Tap | None = None
+) -> AsyncIterator[ByteStream]:
     """The line of a bus, opened by this program alone.
 
     Raises:
         DriverError: it cannot be opened, or another program uses it.
     """
-    if bus.kind.is_port:
-        check_free(bus.port or "")
+    _check_bus_free(bus)
     line = opened_line(bus, factory, clock=clock, tap=tap)
     try:
         await line.open()
@@ -41,8 +41,19 @@ async def bus_alone(
     bus: BusConfig, factory: Line, *, clock: Clock, tap: Tap | None = None
 ) -> AsyncIterator[RegisterBus]:
     """A Modbus bus, opened by this program alone; see `line_alone`."""
-    async with line_alone(bus, factory, clock=clock, tap=tap) as line:
+    _check_bus_free(bus)
+    line = opened_line(bus, factory, clock=clock, tap=tap)
+    try:
+        await line.open()
         yield opened_bus(bus, line, baud=bus.baud or factory.baud, clock=clock)
+    finally:
+        line.close()
+        await clock.sleep(_CLOSING_S)
+
+
+def _check_bus_free(bus: BusConfig) -> None:
+    if bus.kind.is_port:
+        check_free(bus.port or "")
 
 
 def check_free(port: str, root: Path = Path("/")) -> None:

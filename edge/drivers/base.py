@@ -124,3 +124,15 @@ class ByteStream(Protocol):
     def close(self) -> None:
         """Let it go; `open` opens it again."""
         ...
+
+
+class Tap(Protocol):
+    """Sees what comes and goes on a line; must not wait."""
+
+    def sent(self, data: bytes) -> None:
+        """These bytes were given to the line."""
+        ...
+
+    def heard(self, data: bytes) -> None:
+        """These bytes came, in one piece as the system gave them."""
+        ...

@@ -15,7 +15,7 @@ import serialx
 
 from device_profiles.point_model import Line as LineSettings
 from edge.clock import Clock
-from edge.drivers.base import DriverError, DriverFault
+from edge.drivers.base import DriverError, DriverFault, Tap
 
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 5.0
@@ -38,18 +38,6 @@ class Endpoint(Protocol):
         Raises:
             DriverError: it cannot be opened.
         """
-        ...
-
-
-class Tap(Protocol):
-    """Sees what comes and goes on a line; must not wait."""
-
-    def sent(self, data: bytes) -> None:
-        """These bytes were given to the line."""
-        ...
-
-    def heard(self, data: bytes) -> None:
-        """These bytes came, in one piece as the system gave them."""
         ...
 
 

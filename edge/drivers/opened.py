@@ -5,8 +5,8 @@ from typing import Final
 from device_profiles.point_model import Line
 from edge.clock import Clock
 from edge.config import BusConfig, BusKind
-from edge.drivers.base import RegisterBus
-from edge.drivers.line import ByteLine, SerialPort, Tap, TcpEndpoint
+from edge.drivers.base import RegisterBus, Tap
+from edge.drivers.line import ByteLine, SerialPort, TcpEndpoint
 from edge.drivers.modbus import ModbusRtuBus, ModbusTcpBus
 
 _MODBUS_TCP_PORT: Final = 502
