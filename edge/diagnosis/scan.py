@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, assert_never
 
-from device_profiles.checks import CheckKind, check_bytes
 from device_profiles.modbus import ExceptionCode, ReadRequest, Table, rtu_good_reply_bytes, rtu_request
+from edge.diagnosis.heard import whole_frames
 from edge.drivers.base import DriverError, DriverFault, RegisterBus
 
 WINDOW_S: Final = 0.04  # most devices begin to answer within 5 to 30 ms
@@ -25,8 +25,6 @@ _SILENCE_CHARACTERS: Final = 7  # before and after
 _ADAPTER_S: Final = 0.002
 _NOBODY: Final = 250  # Modbus over Serial Line V1.02, 2.2: 248 to 255 are reserved
 _LATE_UNITS: Final = 8  # as many addresses are asked while an answer is half a second late
-_MIN_FRAME: Final = 5
-_CRC_BYTES: Final = 2
 _NOBODY_BEHIND: Final = {ExceptionCode.GATEWAY_PATH, ExceptionCode.GATEWAY_TARGET}
 _TRIES: Final = 3
 
@@ -213,11 +211,5 @@ def _is_head(unit: int, request: ReadRequest, raw: bytes) -> bool:
 
 
 def _owners(stray: bytes) -> list[int]:
-    """Whose whole answers are among stray bytes: the address of each frame whose check is good."""
-    found = []
-    for start in range(len(stray) - _MIN_FRAME + 1):
-        for length in (_MIN_FRAME, rtu_good_reply_bytes(_request(Table.HOLDING))):
-            frame = stray[start : start + length]
-            if len(frame) == length and check_bytes(CheckKind.CRC16_MODBUS, frame[:-_CRC_BYTES]) == frame[-_CRC_BYTES:]:
-                found.append(frame[0])
-    return found
+    """Whose whole answers are among stray bytes."""
+    return [frame[0] for frame in whole_frames(stray)]
