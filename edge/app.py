@@ -208,9 +208,11 @@ class Agent:
             asked = ExchangeRequest.from_told(request)
         except (KeyError, TypeError, ValueError) as error:
             raise ControlError(f"not understood ({error}); is this program newer than the agent?") from error
-        if asked.bus not in self._acquisition.workers:
-            raise ControlError(f"bus {asked.bus!r}: no Modbus bus with devices; see the gateway file")
-        return await exchanged(self._acquisition.lane_bus(asked.bus, Lane.BACKGROUND), asked)
+        try:
+            bus = self._acquisition.lane_bus(asked.bus, Lane.BACKGROUND)
+        except KeyError as error:
+            raise ControlError(f"bus {asked.bus!r}: no Modbus bus with devices; see the gateway file") from error
+        return await exchanged(bus, asked)
 
     async def _read(self, request: Mapping[str, Any]) -> Told:
         device = str(request.get("device"))

@@ -2,7 +2,7 @@
 
 import typer
 
-from edge.commands import running, scan
+from edge.commands import doctor, running, scan
 
 app = typer.Typer(
     name="sen-edge",
@@ -16,3 +16,4 @@ app.command()(running.status)
 app.command()(running.read)
 app.command(name="test")(running.one_cycle)
 app.command()(scan.scan)
+app.command()(doctor.doctor)

@@ -54,6 +54,7 @@ class Rs485:
     echoes: bool = False
     is_swapped: bool = False
     noise: bytes = b""
+    spoken: bytes = b""  # what a device says unasked, again and again
     parity: Parity | None = None  # a pty knows no parity: who opens it says here which one he set
     path: Path = Path()
     requests: list[bytes] = field(default_factory=list)
@@ -86,7 +87,7 @@ class Rs485:
     def _serve(self) -> None:
         heard, heard_s = b"", 0.0
         while True:
-            wait_s = max(0.0, self._due[0][0] - _CLOCK.monotonic_s()) if self._due else 1.0
+            wait_s = max(0.0, self._due[0][0] - _CLOCK.monotonic_s()) if self._due else 0.15
             ready, _, _ = select.select([self._master, self._end_read], [], [], wait_s)
             if self._end_read in ready:
                 return
@@ -99,6 +100,8 @@ class Rs485:
                 while (size := rtu_request_bytes(heard)) is not None and len(heard) >= size:
                     frame, heard = heard[:size], heard[size:]
                     self._ask(frame)
+            elif self.spoken:
+                os.write(self._master, received(waveform(self.spoken, self.line), self._port_line)[0])
             while self._due and self._due[0][0] <= now_s:
                 os.write(self._master, heapq.heappop(self._due)[2])
 
