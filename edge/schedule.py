@@ -160,6 +160,8 @@ class BusSchedule:
         if self._enough_from_s(task, now_s) > now_s:
             return False
         at_s = now_s + task.work_s
+        if task.lane is Lane.SICK:  # while its turn lasts, the patience of work that has time may end
+            at_s += max((one.work_s for _, _, one in self._ready[Lane.BACKGROUND][:1]), default=0.0)
         for deadline_s, work_s in sorted((one.deadline_s, one.work_s) for one in self._periodic()):
             at_s += work_s
             if at_s > deadline_s:
