@@ -10,7 +10,7 @@ from device_profiles.checks import check_bytes, check_size_bytes
 from device_profiles.encode_error import EncodeError
 from device_profiles.framing.stuffing import stuffed
 from device_profiles.numbers import ByteOrder, NumberType, encode_number, size_bytes
-from device_profiles.point_model import unscaled
+from device_profiles.point_model import is_unavailable, unscaled
 from device_profiles.serial_framings import BinaryFraming, Check, hex_bytes
 from device_profiles.serial_model import SerialGroup, SerialPoint
 from device_profiles.serial_parts import Condition, Repeat
@@ -37,7 +37,7 @@ def plain_frame(
         put_conditions(out, point.when if is_said else point.when[:1], start, met=is_said)
     for point, value in told:
         if point.at is not None and (value is not None or _has_sentinel(point) or not point.when):
-            _put_number(out, start + point.at, raw_number(point, value), point)
+            _put_number(out, start + point.at, _said(point, value), point)
     return out
 
 
@@ -112,6 +112,18 @@ def _has_sentinel(point: SerialPoint) -> bool:
     return bool(point.unavailable) or point.unavailable_from is not None
 
 
+def _said(point: SerialPoint, value: float | None) -> float | None:
+    """The raw number that says a value, or that there is none.
+
+    Raises:
+        EncodeError: the value would be understood as none.
+    """
+    raw = raw_number(point, value)
+    if value is not None and raw is not None and is_unavailable(round(raw), point):
+        raise EncodeError(f"point {point.key}: {value} would be sent as {raw}, which says that there is no value")
+    return raw
+
+
 def _missing(condition: Condition) -> float:
     """A number that does not meet a condition."""
     if condition.at_least is not None:
@@ -133,7 +145,10 @@ def _length(form: BinaryFraming, group: SerialGroup, blocks: int) -> int:
     if length is not None:
         return length
     if group.repeat is None:
-        raise EncodeError(f"group {group.name}: a frame whose length varies needs the group's frame_length")
+        points = [(point.at, point.type) for point in group.points]
+        places = [*points, *((condition.at, condition.type) for condition in group.when)]
+        ends = [at + size_bytes(kind) for at, kind in places if at is not None and kind is not None]
+        return bare_length(form, max(ends))
     if group.repeat.count_at is None and group.repeat.after is None:
         blocks = group.repeat.at_most
     content = group.repeat.first + blocks * group.repeat.every
