@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from device_profiles.binary_times import packed_ms, ubx_utc_ms
 from device_profiles.derive import Deriver
 from device_profiles.framing.base import BadFrame, Frame, FrameFault
 from device_profiles.framing.cutters import cutter
@@ -28,7 +29,6 @@ from wire.records import MAX_TIME_MS, Quality, Value
 
 _NO_VALUE: Final = Value(None, Quality.SENSOR_FAULT)
 _NOT_READY: Final = Value(None, Quality.WARMING_UP)
-_DATE_TIME_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +244,9 @@ def _device_time_ms(time: DeviceTime, frame: Frame, last_ms: int | None) -> int 
 
 def _told_ms(time: DeviceTime, frame: Frame, last_ms: int | None) -> int | None:
     if time.form is TimeForm.PACKED_DATE_TIME:
-        return _packed_ms(frame.data[time.at : time.at + _DATE_TIME_BYTES])
+        return packed_ms(frame.data[time.at :])
+    if time.form is TimeForm.UBX_UTC:
+        return ubx_utc_ms(frame.data[time.at :])
     clock = clock_ms(_text(frame, time.at, None) or "")
     if clock is None:
         return None
@@ -265,14 +267,3 @@ def _three_field_date_ms(frame: Frame, at: int) -> int | None:
     numbers = [text_number(text, TextForm.DECIMAL) for text in texts]
     day, month, year = (number if isinstance(number, int) else 0 for number in numbers)
     return date_ms(day, month, year)
-
-
-def _packed_ms(raw: bytes) -> int | None:
-    if len(raw) < _DATE_TIME_BYTES:
-        return None
-    date, time = int.from_bytes(raw[:4], "big"), int.from_bytes(raw[4:], "big")
-    day = date_ms(date & 0x1F, date >> 5 & 0xF, date >> 9 & 0xFFF)
-    hour, minute, second, millisecond = time >> 22 & 0x1F, time >> 16 & 0x3F, time >> 10 & 0x3F, time & 0x3FF
-    if day is None or hour > 23 or minute > 59 or second > 59 or millisecond > 999:  # noqa: PLR2004 - a clock
-        return None
-    return day + ((hour * 60 + minute) * 60 + second) * 1000 + millisecond

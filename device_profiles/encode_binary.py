@@ -4,15 +4,15 @@ I1. What is written for one field leaves the other bits of its bytes as they are
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
+from device_profiles.binary_times import packed_time, ubx_utc
 from device_profiles.checks import check_bytes, check_size_bytes
 from device_profiles.encode_error import EncodeError
 from device_profiles.framing.stuffing import stuffed
 from device_profiles.numbers import ByteOrder, NumberType, encode_number, size_bytes
 from device_profiles.point_model import is_unavailable, unscaled
 from device_profiles.serial_framings import BinaryFraming, Check, hex_bytes
-from device_profiles.serial_model import SerialGroup, SerialPoint
+from device_profiles.serial_model import SerialGroup, SerialPoint, TimeForm
 from device_profiles.serial_parts import Condition, Repeat
 
 
@@ -29,7 +29,7 @@ def plain_frame(
     out = bare_frame(form, _length(form, group, block))
     put_conditions(out, group.when)
     if group.time is not None and time_ms is not None:
-        _put(out, group.time.at, _packed_time(time_ms))
+        _put(out, group.time.at, _time_bytes(group.time.form, time_ms))
     start = _open_block(out, group.repeat, block) if group.repeat is not None else 0
     told = list(zip(group.points, values, strict=True))
     for point, value in told:
@@ -177,14 +177,11 @@ def _turned(raw: bytes, order: ByteOrder) -> bytes:
     return encode_number(int.from_bytes(raw, "big"), number_type, order)
 
 
+def _time_bytes(form: TimeForm, time_ms: int) -> bytes:
+    return ubx_utc(time_ms) if form is TimeForm.UBX_UTC else packed_time(time_ms)
+
+
 def _put(out: bytearray, at: int, raw: bytes) -> None:
     if at + len(raw) > len(out):
         raise EncodeError(f"{len(raw)} bytes at {at} do not fit a frame of {len(out)}")
     out[at : at + len(raw)] = raw
-
-
-def _packed_time(time_ms: int) -> bytes:
-    at = datetime.fromtimestamp(time_ms / 1000, UTC)
-    date = at.year << 9 | at.month << 5 | at.day
-    clock = at.hour << 22 | at.minute << 16 | at.second << 10 | time_ms % 1000
-    return date.to_bytes(4, "big") + clock.to_bytes(4, "big")

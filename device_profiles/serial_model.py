@@ -45,12 +45,14 @@ class TimeForm(StrEnum):
     """How a frame carries the device's UTC time.
 
     `packed_date_time`: 8 bytes at `at`, big-endian: date (year bits 20-9, month 8-5, day 4-0), then time (hour bits
-    26-22, minute 21-16, second 15-10, millisecond 9-0). `clock_date`: hhmmss.sss at `at`, ddmmyy at `date_at`.
-    `clock_day_month_year`: hhmmss.sss at `at`, day, month and four-digit year in the fields from `date_at`.
-    `clock`: hhmmss.sss at `at`; the day is that of the nearest full time read from the same stream.
+    26-22, minute 21-16, second 15-10, millisecond 9-0). `ubx_utc`: 16 bytes at `at`, as u-blox receivers lay them out:
+    year, month, day, hour, minute, second, which of them are valid, accuracy, nanoseconds. `clock_date`: hhmmss.sss at
+    `at`, ddmmyy at `date_at`. `clock_day_month_year`: hhmmss.sss at `at`, day, month and four-digit year in the fields
+    from `date_at`. `clock`: hhmmss.sss at `at`; the day is that of the nearest full time read from the same stream.
     """
 
     PACKED_DATE_TIME = "packed_date_time"
+    UBX_UTC = "ubx_utc"
     CLOCK_DATE = "clock_date"
     CLOCK_DAY_MONTH_YEAR = "clock_day_month_year"
     CLOCK = "clock"
@@ -123,7 +125,7 @@ class SerialGroup:
     every `when` holds. Where every `warming_up` holds the device is not ready and no value counts. In a stream at most
     one sample in `every_s` seconds is kept (0: all); with a `request` it is the period. Events are all kept. With
     `repeat` each block of the frame is a record. A group without a request in a device that is asked is read from
-    answers of several frames. What is `optional` a device may not have: its silence is not recorded.
+    what answers the others' requests. What is `optional` a device may not have: its silence is not recorded.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -241,9 +243,8 @@ class SerialDevice:
 
     def _request_faults(self, group: SerialGroup) -> list[str]:
         faults: list[str] = []
-        several = any(each.request is not None and each.request.frames > 1 for each in self.groups)
-        is_asked = self.mode is SerialMode.REQUEST
-        if (group.request is not None) != is_asked and not (is_asked and several):
+        is_asked = any(each.request is not None for each in self.groups)
+        if is_asked != (self.mode is SerialMode.REQUEST):
             faults.append(f"group {group.name}: a group has a request exactly where the mode is request")
         if group.request is not None and group.every_s <= 0:
             faults.append(f"group {group.name}: a group with a request needs its period every_s")

@@ -126,9 +126,10 @@ class SerialResponder:
 
     def _addressed(self, form: BinaryFraming, out: bytearray, request: Request, asked: Asked) -> bytes:
         put_conditions(out, request.reply)
-        if request.address is not None and self._address is not None:
-            raw = encode_number(self._address, request.address.type, request.address.order)
-            out[request.address.reply_at : request.address.reply_at + len(raw)] = raw
+        place = request.address
+        if place is not None and place.reply_at is not None and self._address is not None:
+            raw = encode_number(self._address, place.type, place.order)
+            out[place.reply_at : place.reply_at + len(raw)] = raw
         if request.sequence is not None and request.sequence.bit is None:
             out[request.sequence.at] = asked.sequence + request.sequence.reply_adds & 0xFF
         return finished_frame(form, out)

@@ -233,7 +233,7 @@ class DeviceStreamer:
                 self._note_answer(group, readings)
                 self._take(readings, submit)
                 self._submit_due(submit)
-                if not (group.is_event and readings):
+                if not (group.is_event and any(self._groups[reading.group].is_event for reading in readings)):
                     break
         finally:
             now_s = self._clock.monotonic_s()
