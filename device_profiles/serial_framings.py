@@ -88,7 +88,8 @@ class BinaryFraming:
 
     Stuffed frames are as long as their delimiters say. With `frame_gap_ms` such a silence ends a frame: then it needs
     no length and no header. Frames without a header otherwise are cut from the first byte that comes. `checks: []` says
-    that the device has none. `name`: where frames of several forms come on one line, for the groups to name.
+    that the device has none. `name`: where frames of several forms come on one line, for the groups to name. `alone`: a
+    frame too short to be told from any other byte counts only behind a whole frame or after a silence.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -103,6 +104,7 @@ class BinaryFraming:
     frame_gap_ms: Annotated[int, Interval(ge=1, le=60000)] | None = None
     checks: tuple[Check, ...]
     name: str = ""
+    alone: bool = False
 
     def __post_init__(self) -> None:
         """Refuse framings whose length is told twice or not at all, and bytes that are not hex."""

@@ -12,7 +12,7 @@ from device_profiles.encode_binary import bare_frame, bare_length, finished_fram
 from device_profiles.encode_error import EncodeError
 from device_profiles.encode_serial import encode_frame
 from device_profiles.model import DeviceProfile
-from device_profiles.numbers import encode_number
+from device_profiles.numbers import encode_number, size_bytes
 from device_profiles.serial_framings import BinaryFraming, hex_bytes
 from device_profiles.serial_model import SerialDevice, SerialGroup
 from device_profiles.serial_request import Request, Step
@@ -120,6 +120,8 @@ class SerialResponder:
         """The frame that ends an answer of several."""
         form = self._device.forms[0]
         content = max(condition.at or 0 for condition in request.until) + 1
+        if request.address is not None and request.address.reply_at is not None:
+            content = max(content, request.address.reply_at + size_bytes(request.address.type))
         out = bare_frame(form, bare_length(form, content))
         put_conditions(out, request.until)
         return self._addressed(form, out, request, asked)
