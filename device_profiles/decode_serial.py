@@ -140,7 +140,8 @@ class FrameReader:
         time_ms = self._told(group.time, frame) if group.time else None
         if group.warming_up and all(holds(condition, frame) for condition in group.warming_up):
             return SerialReading(group=group.name, values=(_NOT_READY,) * len(group.recorded), device_time_ms=time_ms)
-        values = tuple(_value(point, frame) for point in group.points)
+        items = group.items.by_tag(frame.data) if group.items is not None else None
+        values = tuple(_value(point, _item(items, point) or frame) for point in group.points)
         deriver = self._derivers.get(group.name)
         if deriver is not None:
             values += deriver.values(values, at_s=at_s)
@@ -166,6 +167,8 @@ def _has_form(frame: Frame, group: SerialGroup) -> bool:
         return False
     if group.frame_length is not None and len(frame.data) != group.frame_length:
         return False
+    if group.items is not None:
+        return group.items.by_tag(frame.data) is not None
     return group.repeat is None or group.repeat.count(frame.data) > 0
 
 
@@ -189,6 +192,11 @@ def holds(condition: Condition, frame: Frame) -> bool:
     if condition.at_least is not None:
         return number is not None and number >= condition.at_least
     return True
+
+
+def _item(items: Mapping[int, bytes] | None, point: SerialPoint) -> Frame | None:
+    """The item that a point is read from, an empty one where the frame does not have it; None without items."""
+    return None if items is None or point.tag is None else Frame(raw=items.get(point.tag, b""))
 
 
 def _value(point: SerialPoint, frame: Frame) -> Value:

@@ -13,7 +13,7 @@ from device_profiles.numbers import ByteOrder, NumberType, encode_number, size_b
 from device_profiles.point_model import is_unavailable, unscaled
 from device_profiles.serial_framings import BinaryFraming, Check, hex_bytes
 from device_profiles.serial_model import SerialGroup, SerialPoint, TimeForm
-from device_profiles.serial_parts import Condition, Repeat
+from device_profiles.serial_parts import Condition, Items, Repeat
 
 
 def plain_frame(
@@ -25,19 +25,15 @@ def plain_frame(
         EncodeError: it does not say how long it is, or a field does not fit.
         NumberError: a value that its field cannot hold.
     """
+    if group.items is not None:
+        return _frame_of_items(form, group, group.items, values)
     block = _block_number(group, values)
     out = bare_frame(form, _length(form, group, block))
     put_conditions(out, group.when)
     if group.time is not None and time_ms is not None:
         _put(out, group.time.at, _time_bytes(group.time.form, time_ms))
     start = _open_block(out, group.repeat, block) if group.repeat is not None else 0
-    told = list(zip(group.points, values, strict=True))
-    for point, value in told:
-        is_said = value is not None or _has_sentinel(point)
-        put_conditions(out, point.when if is_said else point.when[:1], start, met=is_said)
-    for point, value in told:
-        if point.at is not None and (value is not None or _has_sentinel(point) or not point.when):
-            _put_number(out, start + point.at, _said(point, value), point)
+    _put_points(out, list(zip(group.points, values, strict=True)), start)
     return out
 
 
@@ -106,6 +102,37 @@ def _open_block(out: bytearray, repeat: Repeat, number: int) -> int:
         out[repeat.count_at] = number
     put_conditions(out, repeat.when, start)
     return start
+
+
+def _frame_of_items(form: BinaryFraming, group: SerialGroup, items: Items, values: Sequence[float | None]) -> bytearray:
+    told: dict[int, list[tuple[SerialPoint, float | None]]] = {}
+    for point, value in zip(group.points, values, strict=True):
+        told.setdefault(point.tag or 0, []).append((point, value))
+    content = bytearray()
+    for tag, points in told.items():
+        ends = [point.at + size_bytes(point.type) for point, _ in points if point.at is not None and point.type]
+        item = bytearray(max(ends))
+        item[0] = len(item) - items.length_adds
+        _put(item, items.tag_at, encode_number(tag, items.tag_type, items.tag_order))
+        _put_points(item, points, 0)
+        content += item
+    out = bare_frame(form, items.first + len(content) + items.after)
+    put_conditions(out, group.when)
+    if items.count_at is not None:
+        out[items.count_at] = len(told)
+    _put(out, items.first, bytes(content))
+    return out
+
+
+def _put_points(out: bytearray, told: Iterable[tuple[SerialPoint, float | None]], start: int) -> None:
+    """Write values where their places count from `start`; conditions first, for a value may stand in one's place."""
+    pairs = list(told)
+    for point, value in pairs:
+        is_said = value is not None or _has_sentinel(point)
+        put_conditions(out, point.when if is_said else point.when[:1], start, met=is_said)
+    for point, value in pairs:
+        if point.at is not None and (value is not None or _has_sentinel(point) or not point.when):
+            _put_number(out, start + point.at, _said(point, value), point)
 
 
 def _has_sentinel(point: SerialPoint) -> bool:

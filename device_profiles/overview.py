@@ -98,7 +98,13 @@ def _register(point: ModbusPoint) -> str:
 
 
 def _place(point: SerialPoint) -> str:
-    return f"label {point.label}" if point.label is not None else f"at {point.at} {point.type or point.form}"
+    if point.block_number:
+        return "number of the block"
+    if point.label is not None:
+        return f"label {point.label}"
+    item = f"item {point.tag} " if point.tag is not None else ""
+    bits = f" bit {point.bit}" if point.bit is not None else ""
+    return f"{item}at {point.at} {point.type or point.form}{bits}"
 
 
 def _origin(point: DerivedPoint) -> str:

@@ -20,7 +20,7 @@ from device_profiles.serial_framings import (
     Offset,
     SentenceFraming,
 )
-from device_profiles.serial_parts import Bit, BitWidth, Condition, Repeat, bit_fault
+from device_profiles.serial_parts import Bit, BitWidth, Condition, Items, Repeat, bit_fault
 from device_profiles.serial_request import Request, Step
 from wire.identifiers import check_key
 
@@ -64,7 +64,7 @@ class SerialPoint(Meaning):
 
     `texts` gives words their raw number (ON: 1). Where a `when` does not hold, the frame has no value for this point.
     An `optional` label may be absent from the group's blocks. With `bit` the raw number is `bit_width` bits from there.
-    A `block_number` has no place: it is the number of the repeated block, from 1.
+    A `block_number` has no place: it is the number of the repeated block, from 1. `tag` names the item it is read from.
     """
 
     at: Offset | None = None
@@ -74,6 +74,7 @@ class SerialPoint(Meaning):
     bit: Bit | None = None
     bit_width: BitWidth = 1
     block_number: bool = False
+    tag: int | None = None
     form: TextForm = TextForm.DECIMAL
     texts: dict[str, int] = field(default_factory=dict, hash=False)
     when: tuple[Condition, ...] = ()
@@ -139,6 +140,7 @@ class SerialGroup:
     frame: str | None = None
     when: tuple[Condition, ...] = ()
     repeat: Repeat | None = None
+    items: Items | None = None
     optional: bool = False
     warming_up: tuple[Condition, ...] = ()
     request: Request | None = None
@@ -223,6 +225,8 @@ class SerialDevice:
         for point in group.points:
             if (point.label is not None) != (self.blocks is not None):
                 faults.append(f"point {point.key}: a point has a label exactly where the framing is blocks")
+            if (point.tag is not None) != (group.items is not None):
+                faults.append(f"point {point.key}: a point has a tag exactly where its group has items")
             if point.block_number and group.repeat is None:
                 faults.append(f"point {point.key}: there is no repeat whose blocks have a block_number")
             if (point.type is not None) != (self.binary is not None and not point.block_number):
@@ -237,8 +241,10 @@ class SerialDevice:
             faults.append(f"group {group.name}: `frame` is one of {names}")
         if group.frame is not None and not self.more_frames:
             faults.append(f"group {group.name}: `frame` names one of several forms, and there is one")
-        if group.repeat is not None and self.binary is None:
-            faults.append(f"group {group.name}: blocks are repeated in binary frames only")
+        if (group.repeat is not None or group.items is not None) and self.binary is None:
+            faults.append(f"group {group.name}: blocks and items are in binary frames only")
+        if group.repeat is not None and group.items is not None:
+            faults.append(f"group {group.name}: a frame has repeated blocks or items, not both")
         return faults
 
     def _request_faults(self, group: SerialGroup) -> list[str]:
@@ -253,6 +259,8 @@ class SerialDevice:
         return faults
 
     def _readable_bytes(self, group: SerialGroup) -> int | None:
+        if group.items is not None:
+            return None
         if group.repeat is not None:
             return group.repeat.every
         form = self.form(group)
