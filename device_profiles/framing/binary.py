@@ -100,7 +100,8 @@ class _Form:
 
     def __init__(self, framing: BinaryFraming) -> None:
         self.header = hex_bytes(framing.header)
-        self.alone = framing.alone
+        # Without a header only a silence tells where a frame begins: nothing is found behind a bad one.
+        self.alone = framing.alone or not self.header
         self._framing = framing
         self._tail = hex_bytes(framing.tail)
         # A check inside the head can refuse a false header before its false length makes the reader wait.
@@ -220,6 +221,4 @@ def _holds(check: Check, raw: bytes) -> bool:
     if at < max(check.start, 0):
         return False
     end = at if check.end is None else check.end
-    expected = check_bytes(check.kind, raw[check.start : end])
-    found = raw[at : at + size]
-    return len(found) == size and all((a ^ b) & check.mask == 0 for a, b in zip(found, expected, strict=True))
+    return raw[at : at + size] == check_bytes(check.kind, raw[check.start : end])

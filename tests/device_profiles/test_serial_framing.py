@@ -147,7 +147,10 @@ def test_i1_a_frame_with_one_bit_changed_is_no_frame(name: str, data: st.DataObj
     found = cutter(DEVICES[name]).feed(flipped(good, bit))
     whole = cutter(DEVICES[name]).feed(good)
     # The line end of a sentence is not covered by its check.
-    assert [frame for frame in found if isinstance(frame, Frame)] in ([], whole)
+    assert [frame.fields for frame in found if isinstance(frame, Frame)] in (
+        [],
+        [frame.fields for frame in whole if isinstance(frame, Frame)],
+    )
     if name != "nmea/gnss" or bit < 8 * (len(good) - 2):
         assert [frame for frame in found if isinstance(frame, Frame)] == []
 
@@ -362,6 +365,8 @@ def test_a_silence_ends_a_frame_that_has_no_header_and_no_length() -> None:
     assert reader.give_up() == [BadFrame(FrameFault.CHECK)]
     assert reader.feed(bytes(9)) == [BadFrame(FrameFault.LENGTH)]
     assert (reader.give_up(), reader.garbage_bytes) == ([], 11)
+    assert reader.feed(b"\x01\x02\x03") == []
+    assert reader.give_up() == [Frame(raw=b"\x01\x02\x03")]
 
 
 def test_a_frame_without_a_header_begins_with_the_first_byte_behind_a_silence() -> None:
@@ -370,14 +375,10 @@ def test_a_frame_without_a_header_begins_with_the_first_byte_behind_a_silence() 
     reader.feed(b"\x09\x09\x01")
     assert reader.give_up() == [BadFrame(FrameFault.CUT)]
     assert reader.feed(b"\x01\x02\x04\x07") == [Frame(raw=b"\x01\x02\x04\x07")]
-
-
-def test_only_the_masked_bits_of_a_check_count() -> None:
-    framing = BinaryFraming(header="3C", length=3, checks=(Check(kind=CheckKind.SUM8, at=2, mask=0x7F),))
-    reader = cutter(device_of(framing))
-    assert reader.feed(b"\x3c\x01\x3d") == [Frame(raw=b"\x3c\x01\x3d")]
-    assert reader.feed(b"\x3c\x01\xbd") == [Frame(raw=b"\x3c\x01\xbd")]
-    assert reader.feed(b"\x3c\x01\x3f") == [BadFrame(FrameFault.CHECK)]
+    good_by_chance = b"\x01\x02\x04\x07"
+    assert reader.feed(b"\x09" + good_by_chance) == [BadFrame(FrameFault.CHECK)]
+    reader.give_up()
+    assert reader.feed(good_by_chance) == [Frame(raw=good_by_chance)]
 
 
 @pytest.mark.parametrize(
