@@ -12,7 +12,6 @@ from device_profiles.encode_binary import fill_checks
 from device_profiles.encode_error import EncodeError
 from device_profiles.framing.base import Frame
 from device_profiles.numbers import decode_number, encode_number, size_bytes
-from device_profiles.serial_framings import hex_bytes
 from device_profiles.serial_request import Request, Step
 
 _SEQUENCES = 256
@@ -75,7 +74,7 @@ def request_bytes(request: Request, *, address: int | None = None, sequence: int
         EncodeError: the request needs an address and there is none.
         NumberError: the address does not fit its field.
     """
-    out = bytearray(hex_bytes(request.send))
+    out = bytearray(request.sent)
     if request.address is not None:
         if address is None:
             raise EncodeError("the device is asked by its address: expected an address, found none")
@@ -118,8 +117,8 @@ def moves(steps: Iterable[Step]) -> tuple[Move, ...]:
     """The steps of a sequence as they are carried out."""
     return tuple(
         Move(
-            send=hex_bytes(step.send),
-            expect=hex_bytes(step.expect),
+            send=step.sent,
+            expect=step.expected,
             timeout_s=step.timeout_ms / 1000,
             tries=step.tries,
             pause_s=step.wait_ms / 1000,

@@ -90,6 +90,7 @@ class Exchange:
     origin: Origin
     note: str = ""
     request: str = ""
+    request_text: str = ""
     reply: str = ""
     table: Table | None = None
     address: Address | None = None
@@ -223,12 +224,13 @@ def _serial(device: SerialDevice, exchange: Exchange) -> Iterator[Broken]:
     if exchange.expect or exchange.words or exchange.words_dec or exchange.reply:
         yield Broken(path=(), found="keys of a Modbus device", expected="received and readings for a serial device")
         return
-    if exchange.request:
-        sent = bytes.fromhex(exchange.request)
+    sent = _sent(exchange)
+    if sent:
         ours = [_asked(group.request, exchange) for group in device.groups if group.request is not None]
         if sent not in ours:
             expected = " or ".join(item.hex(" ") for item in ours) or "no request: the device is not asked"
-            yield Broken(path=("request",), found=sent.hex(" "), expected=expected)
+            where = "request" if exchange.request else "request_text"
+            yield Broken(path=(where,), found=sent.hex(" "), expected=expected)
     found = _found(device, exchange)
     readings = [item for item in found if isinstance(item, SerialReading)]
     bad = len(found) - len(readings)
@@ -260,11 +262,15 @@ def _found(device: SerialDevice, exchange: Exchange) -> list[SerialReading | Bad
 
 def _answer(device: SerialDevice, exchange: Exchange) -> Answer | None:
     """The answer to the exchange's request; None where it has none."""
-    if not exchange.request:
+    sent = _sent(exchange)
+    if not sent:
         return None
-    sent = bytes.fromhex(exchange.request)
     asked = [group.request for group in device.groups if group.request and _asked(group.request, exchange) == sent]
     return Answer(asked[0], address=exchange.address, sequence=exchange.sequence) if asked else None
+
+
+def _sent(exchange: Exchange) -> bytes:
+    return bytes.fromhex(exchange.request) or exchange.request_text.encode("latin-1")
 
 
 def _asked(request: SerialRequest, exchange: Exchange) -> bytes:

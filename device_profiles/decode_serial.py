@@ -5,7 +5,7 @@ I2. What a frame does not carry gives no value: an absent label is no stale valu
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -13,6 +13,8 @@ from device_profiles.binary_times import packed_ms, ubx_utc_ms
 from device_profiles.derive import Deriver
 from device_profiles.framing.base import BadFrame, Frame, FrameFault
 from device_profiles.framing.cutters import cutter
+from device_profiles.framing.lines import LineCutter
+from device_profiles.line_views import line_view, unread
 from device_profiles.numbers import ByteOrder, NumberType, decode_number, size_bytes
 from device_profiles.point_model import value_of
 from device_profiles.serial_model import (
@@ -25,6 +27,7 @@ from device_profiles.serial_model import (
 )
 from device_profiles.serial_parts import Condition
 from device_profiles.text_readings import clock_ms, date_ms, nearest_day_ms, short_date_ms, text_number
+from device_profiles.text_values import text_at, text_value
 from wire.records import MAX_TIME_MS, Quality, Value
 
 _NO_VALUE: Final = Value(None, Quality.SENSOR_FAULT)
@@ -51,6 +54,7 @@ class FrameReader:
         self._cutter = cutter(device)
         # Changed by frames, readings and give_up only.
         self._frame_count = 0
+        self._unread_bytes = 0
         self._bad: Counter[FrameFault] = Counter()
         self._last_time_ms: int | None = None
         self._derivers = {
@@ -80,6 +84,11 @@ class FrameReader:
         """No more bytes will come (a timeout): return what the unfinished frame was, and what stood behind it."""
         return self._counted(self._cutter.give_up())
 
+    def join_midway(self) -> None:
+        """The next bytes come from amid a stream: a line without a start and a check may be half a one, and is none."""
+        if isinstance(self._cutter, LineCutter):
+            self._cutter.join_midway()
+
     def readings(self, frame: Frame, *, at_s: float = 0.0) -> list[SerialReading]:
         """What a frame gives: one reading for each group that it belongs to, or each block of it.
 
@@ -90,8 +99,7 @@ class FrameReader:
         for source in self._device.time_sources:
             if frame.fields and frame.fields[0] == source.sentence:
                 self._told(source.time, frame)
-        groups = [group for group in self._device.groups if belongs(frame, group)]
-        return [reading for group in groups for reading in self._group_readings(group, frame, at_s)]
+        return [reading for group, seen in self._seen(frame) for reading in self._group_readings(group, seen, at_s)]
 
     @property
     def frame_count(self) -> int:
@@ -106,7 +114,7 @@ class FrameReader:
     @property
     def garbage_bytes(self) -> int:
         """Bytes that were part of no good frame."""
-        return self._cutter.garbage_bytes
+        return self._cutter.garbage_bytes + self._unread_bytes
 
     @property
     def device_time_ms(self) -> int | None:
@@ -119,13 +127,30 @@ class FrameReader:
             self._last_time_ms = told_ms
         return told_ms
 
-    def _counted(self, frames: list[Frame | BadFrame]) -> list[Frame | BadFrame]:
+    def _counted(self, found: list[Frame | BadFrame]) -> list[Frame | BadFrame]:
+        frames = [known for frame in found if (known := self._known(frame)) is not None]
         for frame in frames:
             if isinstance(frame, BadFrame):
                 self._bad[frame.fault] += 1
             else:
                 self._frame_count += 1
         return frames
+
+    def _known(self, frame: Frame | BadFrame) -> Frame | BadFrame | None:
+        """The frame; of a line that no group reads what it then is, or None where it is to be ignored."""
+        if isinstance(frame, BadFrame) or self._device.lines is None or any(self._seen(frame)):
+            return frame
+        known = unread(self._device.lines, frame)
+        if isinstance(known, BadFrame):
+            self._unread_bytes += len(frame.raw)
+        return known
+
+    def _seen(self, frame: Frame) -> Iterator[tuple[SerialGroup, Frame]]:
+        """The groups that a frame belongs to, each with the frame as it sees it."""
+        for group in self._device.groups:
+            seen = frame if self._device.lines is None else line_view(self._device.lines, group, frame)
+            if seen is not None and belongs(seen, group):
+                yield group, seen
 
     def _group_readings(self, group: SerialGroup, frame: Frame, at_s: float) -> list[SerialReading]:
         if group.repeat is None:
@@ -174,7 +199,7 @@ def _has_form(frame: Frame, group: SerialGroup) -> bool:
 
 def holds(condition: Condition, frame: Frame) -> bool:
     """Whether a condition holds in a frame; one on a field that is not there does not."""
-    text = _text(frame, condition.at, condition.label)
+    text = text_at(frame, condition.at, condition.label)
     if condition.not_text:
         return text not in condition.not_text
     if frame.labels is not None or frame.fields:
@@ -202,31 +227,11 @@ def _item(items: Mapping[int, bytes] | None, point: SerialPoint) -> Frame | None
 def _value(point: SerialPoint, frame: Frame) -> Value:
     if not all(holds(condition, frame) for condition in point.when):
         return _NO_VALUE
-    return value_of(_raw(point, frame), point)
-
-
-def _raw(point: SerialPoint, frame: Frame) -> int | float | None:
     if point.block_number:
-        return frame.number
-    if point.type is not None:
-        return _bits(_number(frame, point.at, point.type, point.order), point.bit, point.bit_width)
-    text = _text(frame, point.at, point.label)
-    if text is None:
-        return None
-    if point.texts:
-        return point.texts.get(text)
-    hemisphere = ""
-    if point.at is not None and point.form in {TextForm.LATITUDE, TextForm.LONGITUDE}:
-        hemisphere = _text(frame, point.at + 1, None) or ""
-    return text_number(text, point.form, hemisphere)
-
-
-def _text(frame: Frame, at: int | None, label: str | None) -> str | None:
-    if label is not None:
-        return None if frame.labels is None else frame.labels.get(label)
-    if at is None or at >= len(frame.fields):
-        return None
-    return frame.fields[at]
+        return value_of(frame.number, point)
+    if point.type is None:
+        return text_value(point, frame)
+    return value_of(_bits(_number(frame, point.at, point.type, point.order), point.bit, point.bit_width), point)
 
 
 def _number(frame: Frame, at: int | None, number_type: NumberType, order: ByteOrder) -> int | float | None:
@@ -255,12 +260,12 @@ def _told_ms(time: DeviceTime, frame: Frame, last_ms: int | None) -> int | None:
         return packed_ms(frame.data[time.at :])
     if time.form is TimeForm.UBX_UTC:
         return ubx_utc_ms(frame.data[time.at :])
-    clock = clock_ms(_text(frame, time.at, None) or "")
+    clock = clock_ms(text_at(frame, time.at, None) or "")
     if clock is None:
         return None
     match time.form:
         case TimeForm.CLOCK_DATE:
-            day = short_date_ms(_text(frame, time.date_at, None) or "")
+            day = short_date_ms(text_at(frame, time.date_at, None) or "")
         case TimeForm.CLOCK_DAY_MONTH_YEAR:
             day = _three_field_date_ms(frame, time.date_at or 0)
         case TimeForm.CLOCK:
@@ -271,7 +276,7 @@ def _told_ms(time: DeviceTime, frame: Frame, last_ms: int | None) -> int | None:
 
 
 def _three_field_date_ms(frame: Frame, at: int) -> int | None:
-    texts = [_text(frame, at + index, None) or "" for index in range(3)]
+    texts = [text_at(frame, at + index, None) or "" for index in range(3)]
     numbers = [text_number(text, TextForm.DECIMAL) for text in texts]
     day, month, year = (number if isinstance(number, int) else 0 for number in numbers)
     return date_ms(day, month, year)

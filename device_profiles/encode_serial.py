@@ -1,23 +1,22 @@
 """Values to the bytes a serial device would send. Pure; the inverse of decoding."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, assert_never
 
 from device_profiles.checks import xor_of
-from device_profiles.encode_binary import finished_frame, meeting, plain_frame, raw_number
+from device_profiles.encode_binary import finished_frame, plain_frame
 from device_profiles.encode_error import EncodeError
+from device_profiles.encode_lines import line_bytes, meeting_text
 from device_profiles.serial_framings import BlockFraming
 from device_profiles.serial_model import (
     DeviceTime,
     SerialDevice,
     SerialGroup,
-    SerialPoint,
     TextForm,
     TimeForm,
 )
-from device_profiles.serial_parts import Condition
-from device_profiles.text_readings import number_text
+from device_profiles.text_values import value_text
 
 _TALKER: Final = "GP"
 _ADDRESS_LENGTH: Final = 5
@@ -47,6 +46,8 @@ def encode_frame(
         return finished_frame(form, plain_frame(form, chosen, values, time_ms))
     if device.blocks is not None:
         return _block(device.blocks, chosen, values)
+    if device.lines is not None:
+        return line_bytes(device.lines, chosen, values)
     return _sentence(chosen, values, time_ms)
 
 
@@ -54,10 +55,10 @@ def _block(framing: BlockFraming, group: SerialGroup, values: Sequence[float | N
     lines: dict[str, str] = {}
     for condition in group.when:
         if condition.label is not None:
-            lines[condition.label] = _meeting_text(condition)
+            lines[condition.label] = meeting_text(condition)
     for point, value in zip(group.points, values, strict=True):
         if point.label is not None and not (value is None and point.optional):
-            lines[point.label] = _point_text(point, value)[0]
+            lines[point.label] = value_text(point, value)[0]
     text = "".join(f"\r\n{label}\t{value}" for label, value in lines.items()) + f"\r\n{framing.end_label}\t"
     raw = text.encode("latin-1")
     return raw + bytes((-sum(raw) & 0xFF,))
@@ -72,31 +73,19 @@ def _sentence(group: SerialGroup, values: Sequence[float | None], time_ms: int |
     for point, value in zip(group.points, values, strict=True):
         if value is not None:
             conditions += point.when
-    fields.update({each.at: _meeting_text(each) for each in conditions if each.at is not None})
+    fields.update({each.at: meeting_text(each) for each in conditions if each.at is not None})
     for point, value in zip(group.points, values, strict=True):
         if point.at is not None:
-            text, hemisphere = _point_text(point, value)
+            text, hemisphere = value_text(point, value)
             fields[point.at] = text
             if point.form in {TextForm.LATITUDE, TextForm.LONGITUDE}:
                 fields[point.at + 1] = hemisphere
+            if point.unit_at is not None:
+                fields[point.unit_at] = point.units[0].text
     name = group.sentence or ""
     address = name if len(name) >= _ADDRESS_LENGTH else _TALKER + name
     body = ",".join([address, *(fields.get(at, "") for at in range(1, max(fields) + 1))])
     return f"${body}*{xor_of(body.encode()):02X}\r\n".encode("ascii")
-
-
-def _point_text(point: SerialPoint, value: float | None) -> tuple[str, str]:
-    raw = raw_number(point, value)
-    if raw is None:
-        return "", ""
-    words: Mapping[float, str] = {number: word for word, number in point.texts.items()}
-    if words:
-        return words.get(raw, ""), ""
-    return number_text(raw, point.form)
-
-
-def _meeting_text(condition: Condition) -> str:
-    return condition.text[0] if condition.text else number_text(meeting(condition), TextForm.DECIMAL)[0]
 
 
 def _time_fields(time: DeviceTime, time_ms: int) -> dict[int, str]:

@@ -153,6 +153,19 @@ class SentenceFraming:
     max_length: Annotated[int, Interval(ge=16, le=MAX_FRAME_BYTES)] = 255
 
 
+def hex_or_text(as_hex: str, as_text: str, *, what: str) -> bytes:
+    """The bytes that one of two keys names, as hex or as ASCII text; none where both are empty.
+
+    Raises:
+        ValueError: both name some, or one is not what it should be.
+    """
+    if as_hex and as_text:
+        raise ValueError(f"{what} and {what}_text: expected one of them")
+    if not as_text.isascii():
+        raise ValueError(f"{what}_text {as_text!r}: expected ASCII")
+    return as_text.encode("ascii") or hex_bytes(as_hex)
+
+
 def hex_bytes(text: str) -> bytes:
     """The bytes that hex text like `AA C0` names.
 

@@ -1,7 +1,8 @@
 """The part of a profile that says how a serial device's bytes come, are cut into frames, checked and read.
 
-Three framings: `binary` frames, `blocks` of label TAB value lines, `sentences` (NMEA 0183). A device has exactly one.
-Offsets in a binary frame count from the first header byte, from 0; fields of a sentence count from 1 (0 is its name).
+Four framings: `binary` frames, `blocks` of label TAB value lines, `sentences` (NMEA 0183), `lines` of other text. A
+device has exactly one. Offsets in a binary frame count from the first header byte, from 0; fields of a sentence count
+from 1 (0 is its name), those of a line from 0.
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Annotated, ClassVar
 from annotated_types import Ge, Interval, Len
 
 from device_profiles.derived_model import DerivedPoint
+from device_profiles.line_framings import LineFraming, LineLayout, Mark, UnitScale
 from device_profiles.numbers import ByteOrder, NumberType, size_bytes
 from device_profiles.point_model import STRICT, GroupKind, Meaning
 from device_profiles.serial_framings import (
@@ -33,10 +35,19 @@ class SerialMode(StrEnum):
 
 
 class TextForm(StrEnum):
-    """How text says a number. `latitude`, `longitude`: (d)ddmm.mmmm, its hemisphere letter in the next field."""
+    """How text says a number. `latitude`, `longitude`: (d)ddmm.mmmm, its hemisphere letter in the next field.
+
+    `signed_decimal`: sent with its sign also where it is +. `decimal_comma`: 12,5. `scientific`: may have an exponent.
+    `mantissa_exponent`: +1234-02 is 1.234e-2. `signed_hex`: two's complement of as many bits as it has digits.
+    """
 
     DECIMAL = "decimal"
+    SIGNED_DECIMAL = "signed_decimal"
+    DECIMAL_COMMA = "decimal_comma"
+    SCIENTIFIC = "scientific"
+    MANTISSA_EXPONENT = "mantissa_exponent"
     HEX = "hex"
+    SIGNED_HEX = "signed_hex"
     LATITUDE = "latitude"
     LONGITUDE = "longitude"
 
@@ -62,13 +73,17 @@ class TimeForm(StrEnum):
 class SerialPoint(Meaning):
     """One value of a frame: a number of `type` at `at` (binary), or text at field `at` or under `label`.
 
-    `texts` gives words their raw number (ON: 1). Where a `when` does not hold, the frame has no value for this point.
-    An `optional` label may be absent from the group's blocks. With `bit` the raw number is `bit_width` bits from there.
+    `texts` gives words their raw number (ON: 1); `unavailable_text` are those that say "no value". `units` are the ones
+    the device may say, and take the place of scale and offset: right behind the number, or at `unit_at` or under
+    `unit_label`; with any other there is no value. Where a `when` does not hold, the frame has no value for this point.
+    An `optional` label or field may be absent from the group's frames. A `flag` instead of a place is a word that may
+    stand anywhere in a line: 1 where it does, else 0. With `bit` the raw number is `bit_width` bits from there.
     A `block_number` has no place: it is the number of the repeated block, from 1. `tag` names the item it is read from.
     """
 
     at: Offset | None = None
     label: str | None = None
+    flag: Mark | None = None
     type: NumberType | None = None
     order: ByteOrder = ByteOrder.BIG
     bit: Bit | None = None
@@ -77,14 +92,22 @@ class SerialPoint(Meaning):
     tag: int | None = None
     form: TextForm = TextForm.DECIMAL
     texts: dict[str, int] = field(default_factory=dict, hash=False)
+    unavailable_text: tuple[str, ...] = ()
+    units: tuple[UnitScale, ...] = ()
+    unit_at: Offset | None = None
+    unit_label: str | None = None
     when: tuple[Condition, ...] = ()
     optional: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what `Meaning` refuses, and a point without a place."""
         Meaning.__post_init__(self)
-        if (self.at is not None) + (self.label is not None) + self.block_number != 1:
-            raise ValueError(f"point {self.key}: a point has a place: `at`, or `label`")
+        if sum(place is not None for place in (self.at, self.label, self.flag)) + self.block_number != 1:
+            raise ValueError(f"point {self.key}: a point has a place: `at`, or `label`, or it is a `flag` of a line")
+        if self.units and (self.scale != 1 or self.offset != 0):
+            raise ValueError(f"point {self.key}: each unit has its scale and offset; the point then has none")
+        if not self.units and (self.unit_at is not None or self.unit_label is not None):
+            raise ValueError(f"point {self.key}: the unit has a place, but there are no units")
         if fault := bit_fault(self.type, self.bit, self.bit_width):
             raise ValueError(f"point {self.key}: {fault}")
 
@@ -122,11 +145,12 @@ class SerialGroup:
     """Points that one frame carries together; each such frame becomes one record.
 
     A frame belongs to the group when it is of the form `frame` (where there are several), has `frame_length` (if
-    given), is the `sentence` (three letters, any talker), carries the labels of all points that are not optional, and
-    every `when` holds. Where every `warming_up` holds the device is not ready and no value counts. In a stream at most
-    one sample in `every_s` seconds is kept (0: all); with a `request` it is the period. Events are all kept. With
-    `repeat` each block of the frame is a record. A group without a request in a device that is asked is read from
-    what answers the others' requests. What is `optional` a device may not have: its silence is not recorded.
+    given), is the `sentence` (three letters, any talker), begins with one of the `prefixes` and behind that is of the
+    `layout` (lines), carries the labels or fields of all points that are not optional, and every `when` holds. Where
+    every `warming_up` holds the device is not ready and no value counts. In a stream at most one sample in `every_s`
+    seconds is kept (0: all); with a `request` it is the period. Events are all kept. With `repeat` each block of the
+    frame is a record. A group without a request in a device that is asked is read from what answers the others'
+    requests. What is `optional` a device may not have: its silence is not recorded.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -137,6 +161,8 @@ class SerialGroup:
     every_s: Annotated[float, Ge(0)] = 0.0
     frame_length: Annotated[int, Interval(ge=1, le=MAX_FRAME_BYTES)] | None = None
     sentence: str | None = None
+    prefixes: tuple[Mark, ...] = ()
+    layout: LineLayout | None = None
     frame: str | None = None
     when: tuple[Condition, ...] = ()
     repeat: Repeat | None = None
@@ -178,6 +204,7 @@ class SerialDevice:
     binary: BinaryFraming | None = None
     blocks: BlockFraming | None = None
     sentences: SentenceFraming | None = None
+    lines: LineFraming | None = None
     more_frames: tuple[BinaryFraming, ...] = ()
     start: tuple[Step, ...] = ()
     stop: tuple[Step, ...] = ()
@@ -188,8 +215,9 @@ class SerialDevice:
 
     def __post_init__(self) -> None:
         """Refuse a device without exactly one framing, and points that do not fit it."""
-        if sum(framing is not None for framing in (self.binary, self.blocks, self.sentences)) != 1:
-            raise ValueError("a serial device has one framing: binary, blocks or sentences")
+        framings = (self.binary, self.blocks, self.sentences, self.lines)
+        if sum(framing is not None for framing in framings) != 1:
+            raise ValueError("a serial device has one framing: binary, blocks, sentences or lines")
         if self.time_sources and self.sentences is None:
             raise ValueError("time_sources are sentences: the framing is none of sentences")
         faults = self._form_faults()
@@ -222,17 +250,26 @@ class SerialDevice:
         faults = [*self._request_faults(group), *self._frame_faults(group)]
         if (group.sentence is not None) != (self.sentences is not None):
             faults.append(f"group {group.name}: a group has a sentence exactly where the framing is sentences")
-        for point in group.points:
-            if (point.label is not None) != (self.blocks is not None):
-                faults.append(f"point {point.key}: a point has a label exactly where the framing is blocks")
-            if (point.tag is not None) != (group.items is not None):
-                faults.append(f"point {point.key}: a point has a tag exactly where its group has items")
-            if point.block_number and group.repeat is None:
-                faults.append(f"point {point.key}: there is no repeat whose blocks have a block_number")
-            if (point.type is not None) != (self.binary is not None and not point.block_number):
-                faults.append(f"point {point.key}: a point has a type exactly where the framing is binary")
-            faults.extend(_misplaced(point, self._readable_bytes(group)))
+        if self.lines is not None:
+            faults.extend(_line_faults(self.lines, group))
+        elif group.layout is not None or group.prefixes:
+            faults.append(f"group {group.name}: a group has prefixes or a layout only where the framing is lines")
+        faults.extend(fault for point in group.points for fault in self._point_faults(group, point))
         return faults
+
+    def _point_faults(self, group: SerialGroup, point: SerialPoint) -> list[str]:
+        faults: list[str] = []
+        if self.lines is None and point.flag is not None:
+            faults.append(f"point {point.key}: a flag stands in a line; the framing is none of lines")
+        elif self.lines is None and (point.label is not None) != (self.blocks is not None):
+            faults.append(f"point {point.key}: a point has a label exactly where the framing is blocks")
+        if (point.tag is not None) != (group.items is not None):
+            faults.append(f"point {point.key}: a point has a tag exactly where its group has items")
+        if point.block_number and group.repeat is None:
+            faults.append(f"point {point.key}: there is no repeat whose blocks have a block_number")
+        if (point.type is not None) != (self.binary is not None and not point.block_number):
+            faults.append(f"point {point.key}: a point has a type exactly where the framing is binary")
+        return faults + _misplaced(point, self._readable_bytes(group))
 
     def _frame_faults(self, group: SerialGroup) -> list[str]:
         faults: list[str] = []
@@ -265,6 +302,27 @@ class SerialDevice:
             return group.repeat.every
         form = self.form(group)
         return group.frame_length or (form.length if form else None)
+
+
+def _line_faults(framing: LineFraming, group: SerialGroup) -> list[str]:
+    layout = group.layout or framing.layout
+    if layout is None:
+        return [f"group {group.name}: neither the group nor lines says its layout"]
+    faults: list[str] = []
+    beginnings = group.prefixes or (layout.template,)
+    if framing.starts and not all(text.startswith(framing.starts) for text in beginnings):
+        faults.append(f"group {group.name}: its lines begin with none of the starts")
+    labels = layout.labels
+    for point in group.points:
+        if point.flag is None and (point.at is not None) != layout.is_counted:
+            faults.append(f"point {point.key}: a point has its field `at` exactly where the layout counts fields")
+        named = (label for label in (point.label, point.unit_label) if label is not None and labels is not None)
+        faults += [
+            f"point {point.key}: {label!r} is no field of the template"
+            for label in named
+            if label not in (labels or ())
+        ]
+    return faults
 
 
 def _misplaced(point: SerialPoint, readable_bytes: int | None) -> list[str]:

@@ -46,8 +46,8 @@ class SerialResponder:
             raise SimulationError(f"{profile.profile} is no serial device that answers requests")
         self._device: SerialDevice = profile.serial
         self._address = address
-        self._steps = [(group, hex_bytes(step.send), hex_bytes(step.expect)) for group, step in _steps(profile.serial)]
-        sends = [len(hex_bytes(group.request.send)) for group in profile.serial.groups if group.request]
+        self._steps = [(group, step.sent, step.expected) for group, step in _steps(profile.serial)]
+        sends = [len(group.request.sent) for group in profile.serial.groups if group.request]
         self._longest = max(sends + [len(send) for _, send, _ in self._steps])
         # Changed by feed only.
         self._pending = b""
@@ -141,7 +141,7 @@ class SerialResponder:
         for group in self._device.groups:
             if group.request is None:
                 continue
-            length = len(hex_bytes(group.request.send))
+            length = len(group.request.sent)
             candidate = self._pending[at : at + length]
             if len(candidate) < length:
                 continue

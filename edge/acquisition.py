@@ -13,9 +13,10 @@ from device_profiles.serial_model import SerialDevice
 from edge.bus_worker import BusWorker, LaneBus
 from edge.clock import Clock
 from edge.config import BusConfig, BusKind, CheckedGateway, DeviceConfig
+from edge.diagnosis.flight_recorder import FlightRecorder
 from edge.drivers.base import RegisterBus
-from edge.drivers.line import ByteLine, SerialPort, TcpEndpoint
-from edge.drivers.modbus import ModbusRtuBus, ModbusTcpBus
+from edge.drivers.line import ByteLine
+from edge.drivers.opened import opened_bus, opened_line
 from edge.health import DeviceHealth, Health, LastValue, plain_values
 from edge.poller import DevicePoller
 from edge.refusals import Refusals
@@ -29,7 +30,6 @@ from wire.records import Quality, Stream
 # What a read tells: JSON of this module's making.
 Told = dict[str, Any]
 
-_MODBUS_TCP_PORT: Final = 502
 _NETWORK_BAUD: Final = 1_000_000  # for planning on TCP, where a byte costs next to nothing and a request does not
 _LISTEN_ONCE_S: Final = 12.0
 _LAST_ROUND_S: Final = 3.0
@@ -66,7 +66,8 @@ class Acquisition:
     def __init__(self, checked: CheckedGateway, *, clock: Clock) -> None:
         self._checked = checked
         self._clock = clock
-        self.health = Health()
+        self.faults = FlightRecorder(clock)
+        self.health = Health(self.faults.note)
         self._lines: dict[str, ByteLine] = {}
         buses = {bus.bus: bus for bus in checked.config.buses}
         self._drivers: dict[str, RegisterBus] = {}
@@ -168,26 +169,13 @@ class Acquisition:
             listening.cancel()
 
     def _driver(self, bus: BusConfig, line: Line) -> RegisterBus:
-        if bus.kind is BusKind.MODBUS_TCP:
-            return ModbusTcpBus(self._line(bus, line), clock=self._clock, in_flight=bus.in_flight)
-        return ModbusRtuBus(self._line(bus, line), baud=bus.baud or line.baud, clock=self._clock)
+        return opened_bus(bus, self._line(bus, line), baud=bus.baud or line.baud, clock=self._clock)
 
     def _line(self, bus: BusConfig, line: Line) -> ByteLine:
         """The one line of a bus."""
         if bus.bus not in self._lines:
-            self._lines[bus.bus] = self._opened(bus, line)
+            self._lines[bus.bus] = opened_line(bus, line, clock=self._clock, tap=self.faults.tap(bus.bus))
         return self._lines[bus.bus]
-
-    def _opened(self, bus: BusConfig, line: Line) -> ByteLine:
-        if bus.kind.is_port:
-            settings = Line(
-                baud=bus.baud or line.baud,
-                data_bits=line.data_bits,
-                parity=bus.parity or line.parity,
-                stop_bits=bus.stop_bits or line.stop_bits,
-            )
-            return ByteLine(SerialPort(bus.port or "", settings), self._clock)
-        return ByteLine(TcpEndpoint(bus.host or "", bus.tcp_port or _MODBUS_TCP_PORT), self._clock)
 
     def _polled(
         self,

@@ -20,6 +20,10 @@ from edge.acquisition import Acquisition
 from edge.clock import Clock, SystemClock
 from edge.config import CheckedGateway
 from edge.control import ControlDoor, ControlError, NoAgentError, ask, socket_path
+from edge.diagnosis.agent_bus import ExchangeRequest, exchanged
+from edge.diagnosis.fault_file import FAULT_FILE, FaultFile
+from edge.diagnosis.flight_recorder import AROUND_S, fault_line, incident_told
+from edge.schedule import Lane
 from edge.spool.base import SpoolError
 from edge.spool.group_commit import GroupCommit
 from edge.spool.keeper import SpoolKeeper
@@ -39,6 +43,7 @@ _MEGABYTE: Final = 1024 * 1024
 _DRAIN_S: Final = 5.0
 _DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _CHECK_S: Final = 60.0
+_NEWEST_FAULTS: Final = 3
 _INTERRUPTED: Final = 130  # what shells expect of a program that Ctrl-C ended before it had begun
 
 
@@ -99,7 +104,11 @@ class Agent:
             seconds=config.spool.commit_s,
             on_accepted=self._sender.accepted,
         )
-        self._door = ControlDoor(socket_path(state_dir), {"status": self._status, "read": self._read})
+        self._fault_file = FaultFile(state_dir / FAULT_FILE)
+        self._door = ControlDoor(
+            socket_path(state_dir),
+            {"status": self._status, "read": self._read, "faults": self._faults, "exchange": self._exchange},
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then deliver what is left, within bounds.
@@ -114,6 +123,7 @@ class Agent:
                 group = tasks.create_task(self._group.run(), name="group-commit")
                 door = tasks.create_task(self._door.run(), name="control")
                 reading = tasks.create_task(self._acquisition.run(self._group.add), name="acquisition")
+                faults = tasks.create_task(self._keep_faults(), name="faults")
                 await stop.wait()
                 _logger.info("stopping: what was read is made durable and delivered")
                 await _ended(reading)
@@ -123,6 +133,8 @@ class Agent:
                 await self._sender.drain(within_s=_DRAIN_S)
                 await _ended(link)
                 await _ended(door)
+                await _ended(faults)
+                self._keep_settled(within_s=0.0)
         finally:
             self._keeper.close()
             await self._acquisition.close()
@@ -168,8 +180,39 @@ class Agent:
                 "trouble": held.trouble,
             },
             "buses": {bus: worker.load() for bus, worker in self._acquisition.workers.items()},
+            "faults": [fault_line(one) for one in self._acquisition.faults.incidents()[-_NEWEST_FAULTS:]],
             "devices": self._acquisition.health.snapshot(now_ms=now_ms),
         }
+
+    async def _keep_faults(self) -> None:
+        """Keep on disk what went wrong, as soon as its aftermath is over."""
+        while True:
+            await self._clock.sleep(AROUND_S)
+            self._keep_settled(within_s=AROUND_S)
+
+    def _keep_settled(self, *, within_s: float) -> None:
+        """Keep the settled incidents: rare and small, so that the loop may wait for the disk."""
+        settled = self._acquisition.faults.settle(within_s=within_s)
+        if not settled:
+            return
+        try:
+            self._fault_file.append([incident_told(one) for one in settled])
+        except OSError as error:
+            _logger.warning("faults are not kept on disk: %s", error)
+
+    async def _faults(self, _: Mapping[str, Any]) -> Told:
+        return {"incidents": [incident_told(one) for one in self._acquisition.faults.incidents()]}
+
+    async def _exchange(self, request: Mapping[str, Any]) -> Told:
+        try:
+            asked = ExchangeRequest.from_told(request)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ControlError(f"not understood ({error}); is this program newer than the agent?") from error
+        try:
+            bus = self._acquisition.lane_bus(asked.bus, Lane.BACKGROUND)
+        except KeyError as error:
+            raise ControlError(f"bus {asked.bus!r}: no Modbus bus with devices; see the gateway file") from error
+        return await exchanged(bus, asked)
 
     async def _read(self, request: Mapping[str, Any]) -> Told:
         device = str(request.get("device"))
@@ -239,7 +282,7 @@ def asked(config: Path, request: Mapping[str, Any]) -> Told:
     """
     checked = checked_in_child(config)
     try:
-        return ask(socket_path(_state_dir(checked)), request)
+        return ask(socket_path(state_dir_of(checked)), request)
     except ControlError as error:
         raise AgentError(str(error)) from error
 
@@ -252,7 +295,7 @@ def read_device(config: Path, device: str) -> Told:
     """
     checked = checked_in_child(config)
     try:
-        path = socket_path(_state_dir(checked))
+        path = socket_path(state_dir_of(checked))
         return ask(path, {"ask": "read", "device": device}, timeout_s=_CHECK_S)
     except NoAgentError:
         return asyncio.run(_once(checked, lambda acquisition: _one(acquisition, device)))
@@ -268,7 +311,7 @@ def read_all(config: Path) -> list[Told]:
     """
     checked = checked_in_child(config)
     try:
-        ask(socket_path(_state_dir(checked)), {"ask": "status"})
+        ask(socket_path(state_dir_of(checked)), {"ask": "status"})
     except NoAgentError:
         return asyncio.run(_once(checked, lambda acquisition: acquisition.read_all()))
     except ControlError as error:
@@ -304,12 +347,13 @@ def broker_address(checked: CheckedGateway) -> BrokerAddress:
     )
 
 
-def _state_dir(checked: CheckedGateway) -> Path:
+def state_dir_of(checked: CheckedGateway) -> Path:
+    """The folder in which a gateway keeps its spool, its socket and its faults."""
     return Path(checked.folder) / checked.config.state_dir
 
 
 def _made_state_dir(checked: CheckedGateway) -> Path:
-    folder = _state_dir(checked)
+    folder = state_dir_of(checked)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,6 +12,8 @@ from wire.records import PointLayout, Quality, Value
 
 _logger = logging.getLogger(__name__)
 _MAX_ERROR_KINDS: Final = 32
+# Is told of each fault: bus, device, kind, text.
+OnFault = Callable[[str, str, str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class DeviceHealth:
     trouble: str | None = None
     errors: Counter[str] = field(default_factory=Counter)
     last: dict[tuple[str, str], LastValue] = field(default_factory=dict)
+    on_fault: OnFault | None = None
 
     def note_values(self, group: str, layout: Sequence[PointLayout], values: Sequence[Value], *, time_ms: int) -> None:
         """A group was read, or could not be: what it gave."""
@@ -57,6 +60,8 @@ class DeviceHealth:
         if kind in self.errors or len(self.errors) < _MAX_ERROR_KINDS:
             self.errors[kind] += 1
         self.trouble = text
+        if self.on_fault is not None:
+            self.on_fault(self.bus, self.device, kind, text)
 
     def note_silence(self) -> None:
         """The device does not answer at all."""
@@ -71,14 +76,19 @@ class DeviceHealth:
 
 
 class Health:
-    """The devices of this gateway."""
+    """The devices of this gateway.
 
-    def __init__(self) -> None:
+    Args:
+        on_fault: is told of each fault, where somebody wants to know.
+    """
+
+    def __init__(self, on_fault: OnFault | None = None) -> None:
         self._devices: dict[DeviceId, DeviceHealth] = {}
+        self._on_fault = on_fault
 
     def device(self, device: DeviceId, *, profile: str, bus: str) -> DeviceHealth:
         """The health of one device, made when first asked for."""
-        return self._devices.setdefault(device, DeviceHealth(device, profile, bus))
+        return self._devices.setdefault(device, DeviceHealth(device, profile, bus, on_fault=self._on_fault))
 
     def statuses(self) -> tuple[DeviceStatus, ...]:
         """For the gateway's status message."""

@@ -31,7 +31,7 @@ def status_text(status: Told) -> str:
     ]
     if spool["trouble"]:
         lines.append(f"        TROUBLE: {spool['trouble']}; {spool['held']} readings wait in memory")
-    lines = [part for line in lines for part in _wrapped(line, indent=8)]
+    lines = [part for line in lines for part in wrapped(line, indent=8)]
     for device in status["devices"]:
         lines.append("")
         lines.extend(_device_lines(device))
@@ -40,12 +40,12 @@ def status_text(status: Told) -> str:
 
 def reading_text(reading: Told) -> str:
     """One device's values beside what came over the wire, for an 80-column terminal."""
-    lines = _wrapped(f"{reading['device']} ({reading['profile']} on {reading['bus']})", indent=2)
+    lines = wrapped(f"{reading['device']} ({reading['profile']} on {reading['bus']})", indent=2)
     lines.extend(f"  {_value_text(value)}  {value['quality']}" for value in reading["values"])
     for raw in reading["raw"]:
-        lines.extend(_wrapped(f"  raw {raw}", indent=6))
+        lines.extend(wrapped(f"  raw {raw}", indent=6))
     if reading["error"]:
-        lines.extend(_wrapped(f"  {reading['error']}", indent=2))
+        lines.extend(wrapped(f"  {reading['error']}", indent=2))
     return "\n".join(lines)
 
 
@@ -71,16 +71,23 @@ def size_text(count: int) -> str:
     return f"{amount:.1f} GB"
 
 
+def wrapped(line: str, *, indent: int) -> list[str]:
+    """A line in as many as the terminal needs; what has no spaces stays in one piece, so that it can be copied."""
+    return textwrap.wrap(
+        line, _COLUMNS, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    ) or [line]
+
+
 def _device_lines(device: Told) -> list[str]:
     age_s = device["last_answer_age_s"]
     answered = "never answered" if age_s is None else f"answered {age_text(age_s)} ago"
     silent = ", SILENT" if device["silent"] else ""
-    lines = _wrapped(f"{device['device']} ({device['profile']} on {device['bus']}): {answered}{silent}", indent=2)
+    lines = wrapped(f"{device['device']} ({device['profile']} on {device['bus']}): {answered}{silent}", indent=2)
     errors = ", ".join(f"{kind} {count}" for kind, count in device["errors"].items())
     if errors:
-        lines.extend(_wrapped(f"  errors: {errors}", indent=4))
+        lines.extend(wrapped(f"  errors: {errors}", indent=4))
     if device["trouble"]:
-        lines.extend(_wrapped(f"  {device['trouble']}", indent=2))
+        lines.extend(wrapped(f"  {device['trouble']}", indent=2))
     lines.extend(
         f"  {_value_text(value)}  {age_text(value['age_s']):>11}  {value['quality']}" for value in device["values"]
     )
@@ -99,10 +106,3 @@ def _value_text(value: Told) -> str:
 def _number_text(number: float) -> str:
     """All the digits it has: a counter of which the last are left out cannot be checked against the display."""
     return str(number) if isinstance(number, int) else f"{number:.12g}"
-
-
-def _wrapped(line: str, *, indent: int) -> list[str]:
-    """A line in as many as the terminal needs; what has no spaces stays in one piece, so that it can be copied."""
-    return textwrap.wrap(
-        line, _COLUMNS, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
-    ) or [line]

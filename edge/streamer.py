@@ -122,6 +122,7 @@ class DeviceStreamer:
         now_s = self._clock.monotonic_s()
         for group in self._groups.values():
             group.due_s = group.heard_s = now_s
+        self._begin_midway()
         try:
             while True:
                 await self._once(submit)
@@ -143,9 +144,15 @@ class DeviceStreamer:
         except DriverError as error:
             self._health.note_error(error.kind, str(error))
             self._dialogue.note_failure(is_line_lost=error.kind is not DriverFault.TIMEOUT)
-            self._reader.give_up()  # half a frame from before has no other half
+            self._begin_midway()
             await self._clock.sleep(_LISTEN_S)
         self._submit_silences(submit)
+
+    def _begin_midway(self) -> None:
+        """Half a frame from before has no other half, and a stream may be in the middle of one."""
+        self._reader.give_up()
+        if self._device.mode is SerialMode.STREAM:
+            self._reader.join_midway()
 
     async def _listen(self, submit: Submit) -> None:
         frames: list[Frame | BadFrame] = []

@@ -36,7 +36,8 @@ class Frame:
     """One whole frame. `raw` is all of it; `labels` are a block's, `fields` a sentence's (0 is its formatter).
 
     `form` names its form where several come on one line; `unstuffed` is what a stuffed frame means. `number` is that of
-    a repeated block inside a frame, from 1; a frame has 0.
+    a repeated block inside a frame, from 1; a frame has 0. `text` is a line's, without check and end; how it is laid
+    out each group says. `is_checked`: a check proved it.
     """
 
     raw: bytes
@@ -45,6 +46,8 @@ class Frame:
     form: str = ""
     unstuffed: bytes | None = None
     number: int = 0
+    text: str | None = None
+    is_checked: bool = True
 
     @property
     def data(self) -> bytes:

@@ -19,12 +19,16 @@ class DriverFault(StrEnum):
 
 
 class DriverError(Exception):
-    """No answer: what, where, and what to do. `code` is the device's exception code where it refused."""
+    """No answer: what, where, and what to do.
 
-    def __init__(self, kind: DriverFault, text: str, *, code: int | None = None) -> None:
+    `code` is the device's exception code where it refused; `raw` is what came instead of a good answer.
+    """
+
+    def __init__(self, kind: DriverFault, text: str, *, code: int | None = None, raw: bytes = b"") -> None:
         super().__init__(text)
         self.kind = kind
         self.code = code
+        self.raw = raw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,4 +123,16 @@ class ByteStream(Protocol):
 
     def close(self) -> None:
         """Let it go; `open` opens it again."""
+        ...
+
+
+class Tap(Protocol):
+    """Sees what comes and goes on a line; must not wait."""
+
+    def sent(self, data: bytes) -> None:
+        """These bytes were given to the line."""
+        ...
+
+    def heard(self, data: bytes) -> None:
+        """These bytes came, in one piece as the system gave them."""
         ...

@@ -15,7 +15,7 @@ import serialx
 
 from device_profiles.point_model import Line as LineSettings
 from edge.clock import Clock
-from edge.drivers.base import DriverError, DriverFault
+from edge.drivers.base import DriverError, DriverFault, Tap
 
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 5.0
@@ -112,11 +112,13 @@ class ByteLine:
     Args:
         endpoint: where it goes.
         clock: the agent's clock.
+        tap: sees all that comes and goes, where somebody wants to know.
     """
 
-    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
+    def __init__(self, endpoint: Endpoint, clock: Clock, *, tap: Tap | None = None) -> None:
         self._endpoint = endpoint
         self._clock = clock
+        self._tap = tap
         # Changed by the user's calls and the transport's callbacks, all on the event loop.
         self._transport: asyncio.WriteTransport | None = None
         self._connection: _Connection | None = None
@@ -179,6 +181,8 @@ class ByteLine:
         """
         if self._transport is None:
             raise self.trouble
+        if self._tap is not None:
+            self._tap.sent(data)
         try:
             self._transport.write(data)
         except OSError as error:
@@ -252,6 +256,8 @@ class ByteLine:
         if connection is not self._connection:
             return
         self._pause_s = _FIRST_PAUSE_S
+        if self._tap is not None:
+            self._tap.heard(data)
         self._buffer += data
         if len(self._buffer) > _MAX_BUFFER:
             del self._buffer[:-_MAX_BUFFER]

@@ -267,12 +267,13 @@ def _driver_error(error: ReplyError, where: str, frame: bytes) -> DriverError:
         )
     shown = frame[:16].hex(" ")
     if error.kind is ReplyFault.EXCEPTION:
-        return DriverError(DriverFault.EXCEPTION, f"{where}: refused: {error}", code=error.code)
+        return DriverError(DriverFault.EXCEPTION, f"{where}: refused: {error}", code=error.code, raw=frame)
     if error.kind in _FOREIGN:
-        return DriverError(DriverFault.FOREIGN, f"{where}: {error} ({shown}); is an address given twice?")
+        return DriverError(DriverFault.FOREIGN, f"{where}: {error} ({shown}); is an address given twice?", raw=frame)
     if error.kind is ReplyFault.SHORT:
-        return DriverError(DriverFault.TIMEOUT, f"{where}: the answer broke off after {len(frame)} bytes ({shown})")
-    return DriverError(DriverFault.GARBLED, f"{where}: {error} ({shown})")
+        text = f"{where}: the answer broke off after {len(frame)} bytes ({shown})"
+        return DriverError(DriverFault.TIMEOUT, text, raw=frame)
+    return DriverError(DriverFault.GARBLED, f"{where}: {error} ({shown})", raw=frame)
 
 
 def _give(answer: asyncio.Future[bytes], frame: bytes) -> None:

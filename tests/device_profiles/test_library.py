@@ -10,10 +10,11 @@ from ruamel.yaml import YAML
 from device_profiles.faults import FileFaults
 from device_profiles.library import (
     BLUEPRINT,
-    BLUEPRINT_CAPTURE,
     LIBRARY,
+    LINES_BLUEPRINT,
     SCHEMA,
     LibraryError,
+    capture_path,
     load_profile,
     profile_files,
     profile_paths,
@@ -83,15 +84,17 @@ def test_the_schema_takes_every_profile(name: str) -> None:
     jsonschema.validate(json.loads(json.dumps(tree)), profile_schema())
 
 
-def test_the_blueprint_is_itself_a_good_profile() -> None:
-    blueprint = ProfileFiles(
+@pytest.mark.parametrize("blueprint", [BLUEPRINT, LINES_BLUEPRINT])
+def test_a_blueprint_is_itself_a_good_profile(blueprint: Path) -> None:
+    capture = capture_path(blueprint)
+    files = ProfileFiles(
         name="vendor/model",
-        file="_blueprint.yaml",
-        text=read_text(BLUEPRINT),
-        capture_file="_blueprint.capture.yaml",
-        capture_text=read_text(BLUEPRINT_CAPTURE),
+        file=blueprint.name,
+        text=read_text(blueprint),
+        capture_file=capture.name,
+        capture_text=read_text(capture),
     )
-    assert lint([blueprint]) == ()
+    assert lint([files]) == ()
 
 
 def test_no_file_of_the_library_lies_where_none_is_looked_for() -> None:

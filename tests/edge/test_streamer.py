@@ -181,6 +181,37 @@ async def test_a_queue_of_events_is_emptied_by_asking_again(tmp_path: Path) -> N
     assert not health.errors
 
 
+async def test_a_question_sent_back_is_no_answer_and_the_line_behind_it_is(tmp_path: Path) -> None:
+    def answer(request: bytes) -> list[tuple[float, bytes]]:
+        return [(0.0, request[:5]), (0.02, request[5:] + b"\n771"), (0.02, b"2,22.30,36.15,19.81,4.98\r\n")]
+
+    device = PtyLine(tmp_path / "port", answer, request_bytes=len("GetAllMeasurements!\r"))
+    profile = load_profile("truebner/smt100")
+    line = ByteLine(SerialPort(str(device.path), profile.line), SystemClock())
+    streamer, health = streamer_of(profile, line, SystemClock(), period_s=1)
+    readings: list[Reading] = []
+    async with running(streamer, readings.append):
+        await until(lambda: bool(readings))
+    line.close()
+    device.unplug()
+    assert [value.number for value in readings[0].values] == [7712, 22.3, 36.15, 19.81, 4.98]
+    assert health.errors == {}
+
+
+async def test_half_a_line_at_the_beginning_of_a_stream_is_no_reading() -> None:
+    """What is left of 32750000,8492000,... may look like a line of its own."""
+    clock = ManualClock()
+    line = QuietLine(clock)
+    streamer, health = streamer_of(load_profile("piera/ips-7100"), line, clock, period_s=0)
+    readings: list[Reading] = []
+    masses = b",8492000,4520500,428500,11500,780,268,0.27,0.21,0.69,0.90,0.95,0.98,1.86\r\n"
+    async with running(streamer, readings.append):
+        line.given = b"0" + masses + b"32750000" + masses
+        await clock.advance(1.0)
+    assert [reading.values[0].number for reading in readings] == [32750000]
+    assert health.errors == {}
+
+
 async def test_of_a_fast_stream_one_sample_a_period_is_kept_the_newest() -> None:
     clock = ManualClock()
     line = QuietLine(clock)

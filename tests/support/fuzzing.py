@@ -189,7 +189,7 @@ def _check_frames(
 
 def _check_damage(device: SerialDevice, reader: FrameReader, frame: Frame, chance: random.Random) -> None:
     """One wrong bit in a frame with a check costs the frame, or lies where no value is."""
-    if device.binary is not None and not device.binary.checks:
+    if not frame.is_checked or (device.binary is not None and not device.binary.checks):
         return
     damaged = bytearray(frame.raw)
     damaged[chance.choice(_guarded(device, frame))] ^= 1 << chance.randrange(8)

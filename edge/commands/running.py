@@ -1,28 +1,15 @@
-"""The commands of `sen-edge` that end by themselves."""
+"""Running the agent, and what it or its devices say now."""
 
 import json
 from pathlib import Path
-from typing import Annotated, NoReturn
 
 import typer
 
 from edge.app import AgentError, asked, read_all, read_device, run_gateway
+from edge.commands.ending import AsJson, Config, Device, fail
 from edge.printed import reading_text, status_text
 
-app = typer.Typer(
-    name="sen-edge",
-    help="The gateway agent: reads devices and delivers every reading to the hub.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 
-Config = Annotated[Path, typer.Argument(help="The gateway file.")]
-Device = Annotated[str, typer.Argument(help="A device of the file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-@app.command()
 def run(config: Config) -> None:
     """The agent: reads and delivers until it is stopped.
 
@@ -32,7 +19,6 @@ def run(config: Config) -> None:
     raise typer.Exit(run_gateway(config, verbose=False))
 
 
-@app.command()
 def status(config: Config = Path("gateway.yaml"), *, as_json: AsJson = False) -> None:
     """How the running agent is: devices, spool, link.
 
@@ -41,11 +27,10 @@ def status(config: Config = Path("gateway.yaml"), *, as_json: AsJson = False) ->
     try:
         found = asked(config, {"ask": "status"})
     except AgentError as error:
-        _fail(str(error))
+        fail(str(error))
     typer.echo(json.dumps(found) if as_json else status_text(found))
 
 
-@app.command()
 def read(config: Config, device: Device, *, as_json: AsJson = False) -> None:
     """Read one device now: its values beside what came over the wire. Works beside a running agent.
 
@@ -54,13 +39,12 @@ def read(config: Config, device: Device, *, as_json: AsJson = False) -> None:
     try:
         found = read_device(config, device)
     except AgentError as error:
-        _fail(str(error))
+        fail(str(error))
     typer.echo(json.dumps(found) if as_json else reading_text(found))
     if not found["good"]:
-        _fail(f"{device} gave no good reading")
+        fail(f"{device} gave no good reading")
 
 
-@app.command(name="test")
 def one_cycle(config: Config = Path("gateway.yaml"), *, as_json: AsJson = False) -> None:
     """Check the file and read every device once; print what would be sent, and send nothing.
 
@@ -69,13 +53,8 @@ def one_cycle(config: Config = Path("gateway.yaml"), *, as_json: AsJson = False)
     try:
         found = read_all(config)
     except AgentError as error:
-        _fail(str(error))
+        fail(str(error))
     typer.echo(json.dumps(found) if as_json else "\n".join(reading_text(one) for one in found))
     bad = [one["device"] for one in found if not one["good"]]
     if bad:
-        _fail(f"{len(bad)} of {len(found)} devices gave no good reading: {', '.join(bad)}")
-
-
-def _fail(text: str) -> NoReturn:
-    typer.echo(text, err=True)
-    raise typer.Exit(1)
+        fail(f"{len(bad)} of {len(found)} devices gave no good reading: {', '.join(bad)}")

@@ -1,0 +1,19 @@
+"""The commands of `sen-edge` that end by themselves."""
+
+import typer
+
+from edge.commands import doctor, running, scan
+
+app = typer.Typer(
+    name="sen-edge",
+    help="The gateway agent: reads devices and delivers every reading to the hub.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(running.run)
+app.command()(running.status)
+app.command()(running.read)
+app.command(name="test")(running.one_cycle)
+app.command()(scan.scan)
+app.command()(doctor.doctor)

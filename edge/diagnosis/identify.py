@@ -1,0 +1,97 @@
+"""A found Modbus unit asked a little of what each profile would ask it, each question once."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from device_profiles.decode import Answer
+from device_profiles.modbus import ExceptionCode, ReadRequest, Table
+from device_profiles.model import DeviceProfile
+from edge.diagnosis.fit import Fit, fit, probe_requests, ranked
+from edge.drivers.base import DriverError, DriverFault, RegisterBus
+from wire.records import Quality
+
+_MAX_SILENCES: Final = 8  # a device that keeps silent at what it does not know costs a timeout each time
+
+
+class Asker:
+    """Asks one unit; what was asked once, or as part of something longer, is not asked again."""
+
+    def __init__(self, bus: RegisterBus, unit: int, *, timeout_s: float) -> None:
+        self._bus = bus
+        self._unit = unit
+        self._timeout_s = timeout_s
+        # Changed by answer only.
+        self._known: dict[ReadRequest, Answer] = {}
+        self._closed: set[Table] = set()
+        self._silences = 0
+
+    @property
+    def is_worth_while(self) -> bool:
+        """Whether the unit says enough for asking on."""
+        return self._silences < _MAX_SILENCES
+
+    async def answer(self, request: ReadRequest) -> Answer:
+        """What the unit answers, or why there is nothing.
+
+        Raises:
+            DriverError: the line is away.
+        """
+        known = self._told(request)
+        if known is None:
+            known = self._known[request] = await self._ask(request)
+        return known
+
+    def _told(self, request: ReadRequest) -> Answer | None:
+        if request.table in self._closed:
+            return Quality.EXCEPTION
+        if request in self._known:
+            return self._known[request]
+        for asked, answer in self._known.items():
+            start = request.address - asked.address
+            is_inside = asked.table is request.table and start >= 0 and start + request.count <= asked.count
+            if is_inside and not isinstance(answer, Quality):
+                return answer[start : start + request.count]
+        return None
+
+    async def _ask(self, request: ReadRequest) -> Answer:
+        try:
+            answer = await self._bus.read(self._unit, request, timeout_s=self._timeout_s, turnaround_s=0.0)
+        except DriverError as error:
+            if error.kind in {DriverFault.GONE, DriverFault.REFUSED}:
+                raise
+            if error.kind is not DriverFault.EXCEPTION:
+                self._silences += 1
+                return Quality.TIMEOUT
+            if error.code == ExceptionCode.ILLEGAL_FUNCTION:
+                self._closed.add(request.table)
+            return Quality.EXCEPTION
+        self._silences = 0
+        return answer.values
+
+
+async def fitting_profiles(
+    bus: RegisterBus, unit: int, profiles: Mapping[str, DeviceProfile], *, timeout_s: float
+) -> list[Fit]:
+    """The profiles that fit best, the best first; none where nothing fits.
+
+    Args:
+        bus: the bus the unit is on.
+        unit: its address.
+        profiles: the candidates; those of other kinds of device are passed over.
+        timeout_s: how long to wait for each answer to begin.
+
+    Raises:
+        DriverError: the line is away.
+    """
+    asker = Asker(bus, unit, timeout_s=timeout_s)
+    fits = []
+    for profile in profiles.values():
+        if profile.modbus is None or not asker.is_worth_while:
+            continue
+        answers: dict[ReadRequest, Answer] = {}
+        for request in probe_requests(profile.modbus):
+            answers[request] = await asker.answer(request)
+            if isinstance(answers[request], Quality):
+                break  # a profile whose first registers are refused is hardly the one
+        fits.append(fit(profile, answers))
+    return ranked(fits)
