@@ -29,7 +29,7 @@ _SILENCE_CHARACTERS: Final = 3.5
 _JOINED_CHARACTERS: Final = 1.5  # a longer pause within a frame ends it
 _MASTER: Final = 0
 _LATE_S: Final = 0.4
-_BABBLE_EVERY_S: Final = 1.0
+_BABBLE_EVERY_S: Final = (0.8, 1.2)  # never in step with anybody's period
 _BABBLE_BYTES: Final = 20
 
 
@@ -37,7 +37,7 @@ class FaultKind(StrEnum):
     """How a device is sick."""
 
     DEAD = "dead"  # silent
-    BABBLING = "babbling"  # answers noise, and sends 20 bytes of it each second by itself
+    BABBLING = "babbling"  # answers noise, and sends 20 bytes of it about each second by itself
     LATE = "late"  # answers after 0.4 s, when others may be speaking
     WRONG_CRC = "wrong_crc"
 
@@ -267,7 +267,7 @@ class Rs485Line:
         if self._fault(station, at_s) is FaultKind.BABBLING:
             start_s = max(at_s, station.free_s)
             station.babbles.append(self._send(station.spec.unit, self._chance.randbytes(_BABBLE_BYTES), start_s))
-            self._at(at_s + _BABBLE_EVERY_S, partial(self._babble, station))
+            self._at(at_s + self._chance.uniform(*_BABBLE_EVERY_S), partial(self._babble, station))
         return b""
 
     def _send(self, source: int, data: bytes, start_s: float) -> _Sent:

@@ -2,11 +2,13 @@
 
 import textwrap
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 # What the agent tells is JSON whose shape `edge/app.py` makes.
 Told = Mapping[str, Any]
 
+_MS: Final = 1000
 _MINUTE_S: Final = 60
 _HOUR_MIN: Final = 60
 _DAY_H: Final = 24
@@ -32,6 +34,7 @@ def status_text(status: Told) -> str:
     if spool["trouble"]:
         lines.append(f"        TROUBLE: {spool['trouble']}; {spool['held']} readings wait in memory")
     lines = [part for line in lines for part in wrapped(line, indent=8)]
+    lines.extend(part for fault in status.get("faults", ()) for part in wrapped(_fault_text(fault), indent=8))
     for device in status["devices"]:
         lines.append("")
         lines.extend(_device_lines(device))
@@ -76,6 +79,15 @@ def wrapped(line: str, *, indent: int) -> list[str]:
     return textwrap.wrap(
         line, _COLUMNS, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
     ) or [line]
+
+
+def _fault_text(fault: Told) -> str:
+    return f"fault   {moment_text(fault['time_ms'])} {fault['device']}: {fault['kind']}; see sen-edge logs"
+
+
+def moment_text(time_ms: int) -> str:
+    """A UTC moment to the second."""
+    return f"{datetime.fromtimestamp(time_ms / _MS, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _device_lines(device: Told) -> list[str]:

@@ -2,7 +2,7 @@
 
 import typer
 
-from edge.commands import doctor, running, scan
+from edge.commands import doctor, logs, running, scan, support
 
 app = typer.Typer(
     name="sen-edge",
@@ -17,3 +17,5 @@ app.command()(running.read)
 app.command(name="test")(running.one_cycle)
 app.command()(scan.scan)
 app.command()(doctor.doctor)
+app.command()(logs.logs)
+app.command(name="support-bundle")(support.support_bundle)

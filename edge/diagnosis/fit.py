@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from device_profiles.decode import Answer, decode_registers, raw_number
+from device_profiles.identity import identity_request, identity_text
 from device_profiles.modbus import ReadRequest
 from device_profiles.modbus_model import ModbusDevice, ModbusPoint
 from device_profiles.model import DeviceProfile
@@ -36,6 +37,10 @@ _NO_VALUE_BITS: Final = -1.0
 _TINY_BITS: Final = -3.0
 _REFUSED_BITS: Final = -10.0
 _SAMPLES: Final = 3
+_MODEL: Final = "model"  # the identity whose text names the device
+_LEAST_NAME: Final = 3
+_NAMED_BITS: Final = 24.0
+_OTHER_NAME_BITS: Final = -4.0
 _SIGNED: Final = {NumberType.I8, NumberType.I16, NumberType.I24, NumberType.I32, NumberType.I64}
 _FLOATS: Final = {NumberType.F32: (">f", ">I", 32), NumberType.F64: (">d", ">Q", 64)}
 
@@ -78,9 +83,10 @@ def probe_requests(device: ModbusDevice) -> tuple[ReadRequest, ...]:
         by_group = [plan_points(group.points, short) for group in device.groups]
     except PlanError:
         return ()
+    named = [identity_request(fact) for fact in device.identity if fact.key == _MODEL]
     firsts = [requests[0] for requests in by_group if requests]
     others = [request for requests in by_group for request in requests[1:]]
-    return tuple(dict.fromkeys((*firsts, *others)))[:_MAX_PROBES]
+    return tuple(dict.fromkeys((*named, *firsts, *others)))[: _MAX_PROBES + len(named)]
 
 
 def fit(profile: DeviceProfile, answers: Mapping[ReadRequest, Answer]) -> Fit:
@@ -92,6 +98,7 @@ def fit(profile: DeviceProfile, answers: Mapping[ReadRequest, Answer]) -> Fit:
     """
     refused = sum(isinstance(answer, Quality) for answer in answers.values())
     bits = refused * _REFUSED_BITS + (len(answers) - refused) * _ANSWERED_BITS
+    bits += sum(_name_bits(profile.device.model, text) for text in _names_told(profile, answers))
     found: list[tuple[float, ModbusPoint, Value]] = []
     for point, value, words in _decoded(profile, answers):
         weight = _weight(point, value, words)
@@ -129,6 +136,20 @@ def _decoded(
             words = _words(point, answers)
             if words is not None:
                 yield point, value, words
+
+
+def _names_told(profile: DeviceProfile, answers: Mapping[ReadRequest, Answer]) -> list[str]:
+    """What the device calls itself, where the profile knows which registers tell that."""
+    facts = profile.modbus.identity if profile.modbus is not None else ()
+    told = [(fact, answers.get(identity_request(fact))) for fact in facts if fact.key == _MODEL]
+    return [identity_text(fact, answer) for fact, answer in told if isinstance(answer, tuple)]
+
+
+def _name_bits(model: str, told: str) -> float:
+    ours, theirs = ("".join(letter for letter in name.lower() if letter.isalnum()) for name in (model, told))
+    if len(theirs) >= _LEAST_NAME and (ours.startswith(theirs) or theirs.startswith(ours)):
+        return _NAMED_BITS
+    return _OTHER_NAME_BITS
 
 
 def _words(point: ModbusPoint, answers: Mapping[ReadRequest, Answer]) -> tuple[int, ...] | None:
