@@ -101,7 +101,7 @@ def is_reply(request: Request, frame: Frame, *, address: int | None = None, sequ
         if frame.data[place.at : place.at + 1] != bytes((expected,)):
             return False
     field = request.address
-    if field is None:
+    if field is None or field.reply_at is None:
         return True
     raw = frame.data[field.reply_at : field.reply_at + size_bytes(field.type)]
     return len(raw) == size_bytes(field.type) and decode_number(raw, field.type, field.order) == address

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from device_profiles.binary_times import packed_ms, ubx_utc_ms
 from device_profiles.derive import Deriver
 from device_profiles.framing.base import BadFrame, Frame, FrameFault
 from device_profiles.framing.cutters import cutter
@@ -31,7 +32,6 @@ from wire.records import MAX_TIME_MS, Quality, Value
 
 _NO_VALUE: Final = Value(None, Quality.SENSOR_FAULT)
 _NOT_READY: Final = Value(None, Quality.WARMING_UP)
-_DATE_TIME_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +165,8 @@ class FrameReader:
         time_ms = self._told(group.time, frame) if group.time else None
         if group.warming_up and all(holds(condition, frame) for condition in group.warming_up):
             return SerialReading(group=group.name, values=(_NOT_READY,) * len(group.recorded), device_time_ms=time_ms)
-        values = tuple(_value(point, frame) for point in group.points)
+        items = group.items.by_tag(frame.data) if group.items is not None else None
+        values = tuple(_value(point, _item(items, point) or frame) for point in group.points)
         deriver = self._derivers.get(group.name)
         if deriver is not None:
             values += deriver.values(values, at_s=at_s)
@@ -191,6 +192,8 @@ def _has_form(frame: Frame, group: SerialGroup) -> bool:
         return False
     if group.frame_length is not None and len(frame.data) != group.frame_length:
         return False
+    if group.items is not None:
+        return group.items.by_tag(frame.data) is not None
     return group.repeat is None or group.repeat.count(frame.data) > 0
 
 
@@ -214,6 +217,11 @@ def holds(condition: Condition, frame: Frame) -> bool:
     if condition.at_least is not None:
         return number is not None and number >= condition.at_least
     return True
+
+
+def _item(items: Mapping[int, bytes] | None, point: SerialPoint) -> Frame | None:
+    """The item that a point is read from, an empty one where the frame does not have it; None without items."""
+    return None if items is None or point.tag is None else Frame(raw=items.get(point.tag, b""))
 
 
 def _value(point: SerialPoint, frame: Frame) -> Value:
@@ -249,7 +257,9 @@ def _device_time_ms(time: DeviceTime, frame: Frame, last_ms: int | None) -> int 
 
 def _told_ms(time: DeviceTime, frame: Frame, last_ms: int | None) -> int | None:
     if time.form is TimeForm.PACKED_DATE_TIME:
-        return _packed_ms(frame.data[time.at : time.at + _DATE_TIME_BYTES])
+        return packed_ms(frame.data[time.at :])
+    if time.form is TimeForm.UBX_UTC:
+        return ubx_utc_ms(frame.data[time.at :])
     clock = clock_ms(text_at(frame, time.at, None) or "")
     if clock is None:
         return None
@@ -270,14 +280,3 @@ def _three_field_date_ms(frame: Frame, at: int) -> int | None:
     numbers = [text_number(text, TextForm.DECIMAL) for text in texts]
     day, month, year = (number if isinstance(number, int) else 0 for number in numbers)
     return date_ms(day, month, year)
-
-
-def _packed_ms(raw: bytes) -> int | None:
-    if len(raw) < _DATE_TIME_BYTES:
-        return None
-    date, time = int.from_bytes(raw[:4], "big"), int.from_bytes(raw[4:], "big")
-    day = date_ms(date & 0x1F, date >> 5 & 0xF, date >> 9 & 0xFFF)
-    hour, minute, second, millisecond = time >> 22 & 0x1F, time >> 16 & 0x3F, time >> 10 & 0x3F, time & 0x3FF
-    if day is None or hour > 23 or minute > 59 or second > 59 or millisecond > 999:  # noqa: PLR2004 - a clock
-        return None
-    return day + ((hour * 60 + minute) * 60 + second) * 1000 + millisecond

@@ -4,16 +4,16 @@ I1. What is written for one field leaves the other bits of its bytes as they are
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
+from device_profiles.binary_times import packed_time, ubx_utc
 from device_profiles.checks import check_bytes, check_size_bytes
 from device_profiles.encode_error import EncodeError
 from device_profiles.framing.stuffing import stuffed
 from device_profiles.numbers import ByteOrder, NumberType, encode_number, size_bytes
-from device_profiles.point_model import unscaled
+from device_profiles.point_model import is_unavailable, unscaled
 from device_profiles.serial_framings import BinaryFraming, Check, hex_bytes
-from device_profiles.serial_model import SerialGroup, SerialPoint
-from device_profiles.serial_parts import Condition, Repeat
+from device_profiles.serial_model import SerialGroup, SerialPoint, TimeForm
+from device_profiles.serial_parts import Condition, Items, Repeat
 
 
 def plain_frame(
@@ -25,19 +25,15 @@ def plain_frame(
         EncodeError: it does not say how long it is, or a field does not fit.
         NumberError: a value that its field cannot hold.
     """
+    if group.items is not None:
+        return _frame_of_items(form, group, group.items, values)
     block = _block_number(group, values)
     out = bare_frame(form, _length(form, group, block))
     put_conditions(out, group.when)
     if group.time is not None and time_ms is not None:
-        _put(out, group.time.at, _packed_time(time_ms))
+        _put(out, group.time.at, _time_bytes(group.time.form, time_ms))
     start = _open_block(out, group.repeat, block) if group.repeat is not None else 0
-    told = list(zip(group.points, values, strict=True))
-    for point, value in told:
-        is_said = value is not None or _has_sentinel(point)
-        put_conditions(out, point.when if is_said else point.when[:1], start, met=is_said)
-    for point, value in told:
-        if point.at is not None and (value is not None or _has_sentinel(point) or not point.when):
-            _put_number(out, start + point.at, raw_number(point, value), point)
+    _put_points(out, list(zip(group.points, values, strict=True)), start)
     return out
 
 
@@ -108,8 +104,51 @@ def _open_block(out: bytearray, repeat: Repeat, number: int) -> int:
     return start
 
 
+def _frame_of_items(form: BinaryFraming, group: SerialGroup, items: Items, values: Sequence[float | None]) -> bytearray:
+    told: dict[int, list[tuple[SerialPoint, float | None]]] = {}
+    for point, value in zip(group.points, values, strict=True):
+        told.setdefault(point.tag or 0, []).append((point, value))
+    content = bytearray()
+    for tag, points in told.items():
+        ends = [point.at + size_bytes(point.type) for point, _ in points if point.at is not None and point.type]
+        item = bytearray(max(ends))
+        item[0] = len(item) - items.length_adds
+        _put(item, items.tag_at, encode_number(tag, items.tag_type, items.tag_order))
+        _put_points(item, points, 0)
+        content += item
+    out = bare_frame(form, items.first + len(content) + items.after)
+    put_conditions(out, group.when)
+    if items.count_at is not None:
+        out[items.count_at] = len(told)
+    _put(out, items.first, bytes(content))
+    return out
+
+
+def _put_points(out: bytearray, told: Iterable[tuple[SerialPoint, float | None]], start: int) -> None:
+    """Write values where their places count from `start`; conditions first, for a value may stand in one's place."""
+    pairs = list(told)
+    for point, value in pairs:
+        is_said = value is not None or _has_sentinel(point)
+        put_conditions(out, point.when if is_said else point.when[:1], start, met=is_said)
+    for point, value in pairs:
+        if point.at is not None and (value is not None or _has_sentinel(point) or not point.when):
+            _put_number(out, start + point.at, _said(point, value), point)
+
+
 def _has_sentinel(point: SerialPoint) -> bool:
     return bool(point.unavailable) or point.unavailable_from is not None
+
+
+def _said(point: SerialPoint, value: float | None) -> float | None:
+    """The raw number that says a value, or that there is none.
+
+    Raises:
+        EncodeError: the value would be understood as none.
+    """
+    raw = raw_number(point, value)
+    if value is not None and raw is not None and is_unavailable(round(raw), point):
+        raise EncodeError(f"point {point.key}: {value} would be sent as {raw}, which says that there is no value")
+    return raw
 
 
 def _missing(condition: Condition) -> float:
@@ -133,7 +172,10 @@ def _length(form: BinaryFraming, group: SerialGroup, blocks: int) -> int:
     if length is not None:
         return length
     if group.repeat is None:
-        raise EncodeError(f"group {group.name}: a frame whose length varies needs the group's frame_length")
+        points = [(point.at, point.type) for point in group.points]
+        places = [*points, *((condition.at, condition.type) for condition in group.when)]
+        ends = [at + size_bytes(kind) for at, kind in places if at is not None and kind is not None]
+        return bare_length(form, max(ends))
     if group.repeat.count_at is None and group.repeat.after is None:
         blocks = group.repeat.at_most
     content = group.repeat.first + blocks * group.repeat.every
@@ -162,14 +204,11 @@ def _turned(raw: bytes, order: ByteOrder) -> bytes:
     return encode_number(int.from_bytes(raw, "big"), number_type, order)
 
 
+def _time_bytes(form: TimeForm, time_ms: int) -> bytes:
+    return ubx_utc(time_ms) if form is TimeForm.UBX_UTC else packed_time(time_ms)
+
+
 def _put(out: bytearray, at: int, raw: bytes) -> None:
     if at + len(raw) > len(out):
         raise EncodeError(f"{len(raw)} bytes at {at} do not fit a frame of {len(out)}")
     out[at : at + len(raw)] = raw
-
-
-def _packed_time(time_ms: int) -> bytes:
-    at = datetime.fromtimestamp(time_ms / 1000, UTC)
-    date = at.year << 9 | at.month << 5 | at.day
-    clock = at.hour << 22 | at.minute << 16 | at.second << 10 | time_ms % 1000
-    return date.to_bytes(4, "big") + clock.to_bytes(4, "big")

@@ -97,7 +97,7 @@ def _time_fields(time: DeviceTime, time_ms: int) -> dict[int, str]:
         case TimeForm.CLOCK_DAY_MONTH_YEAR:
             first = time.date_at or 0
             fields |= {first: f"{at:%d}", first + 1: f"{at:%m}", first + 2: f"{at:%Y}"}
-        case TimeForm.CLOCK | TimeForm.PACKED_DATE_TIME:
+        case TimeForm.CLOCK | TimeForm.PACKED_DATE_TIME | TimeForm.UBX_UTC:
             pass
         case _:
             assert_never(time.form)

@@ -98,10 +98,16 @@ def _register(point: ModbusPoint) -> str:
 
 
 def _place(point: SerialPoint) -> str:
+    if point.block_number:
+        return "number of the block"
     if point.flag is not None:
         return f"flag {point.flag}"
     units = f" in {' or '.join(unit.text for unit in point.units)}" if point.units else ""
-    return (f"label {point.label}" if point.label is not None else f"at {point.at} {point.type or point.form}") + units
+    if point.label is not None:
+        return f"label {point.label}{units}"
+    item = f"item {point.tag} " if point.tag is not None else ""
+    bits = f" bit {point.bit}" if point.bit is not None else ""
+    return f"{item}at {point.at} {point.type or point.form}{bits}{units}"
 
 
 def _origin(point: DerivedPoint) -> str:

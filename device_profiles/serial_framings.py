@@ -20,10 +20,7 @@ Offset = Annotated[int, Interval(ge=0, le=MAX_FRAME_BYTES)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A check value at `at` over the bytes from `start` up to `end` (without it: up to `at`); -1 is the last byte.
-
-    Only the bits of `mask` count in each of its bytes: some devices get others wrong.
-    """
+    """A check value at `at` over the bytes from `start` up to `end` (without it: up to `at`); -1 is the last byte."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -31,7 +28,6 @@ class Check:
     at: int
     start: int = 0
     end: int | None = None
-    mask: Annotated[int, Interval(ge=1, le=0xFF)] = 0xFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +83,9 @@ class BinaryFraming:
     """Frames with a fixed `length`, or with a length field, which `max_length` bounds. Header and tail are hex text.
 
     Stuffed frames are as long as their delimiters say. With `frame_gap_ms` such a silence ends a frame: then it needs
-    no length and no header. Frames without a header otherwise are cut from the first byte that comes. `checks: []` says
-    that the device has none. `name`: where frames of several forms come on one line, for the groups to name.
+    no length, and no header where it begins with the first byte behind a silence. `checks: []` says that the device has
+    none. `name`: where frames of several forms come on one line, for the groups to name. `alone`: a
+    frame too short to be told from any other byte counts only behind a whole frame or after a silence.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -103,6 +100,7 @@ class BinaryFraming:
     frame_gap_ms: Annotated[int, Interval(ge=1, le=60000)] | None = None
     checks: tuple[Check, ...]
     name: str = ""
+    alone: bool = False
 
     def __post_init__(self) -> None:
         """Refuse framings whose length is told twice or not at all, and bytes that are not hex."""
@@ -110,8 +108,8 @@ class BinaryFraming:
             raise ValueError("a binary framing has a length or a length_field")
         if self.length is None and self.max_length is None:
             raise ValueError("a length_field needs a max_length: a damaged length must not make the reader wait")
-        if not hex_bytes(self.header) and self.length is None and self.frame_gap_ms is None:
-            raise ValueError("the header has at least one byte")
+        if not hex_bytes(self.header) and self.frame_gap_ms is None:
+            raise ValueError("the header has at least one byte, or a frame_gap_ms tells where a frame begins")
         hex_bytes(self.tail)
         if self.stuffing is not None:
             ends = (hex_bytes(self.header), hex_bytes(self.tail))

@@ -22,7 +22,7 @@ from device_profiles.serial_framings import (
     Offset,
     SentenceFraming,
 )
-from device_profiles.serial_parts import Bit, BitWidth, Condition, Repeat, bit_fault
+from device_profiles.serial_parts import Bit, BitWidth, Condition, Items, Repeat, bit_fault
 from device_profiles.serial_request import Request, Step
 from wire.identifiers import check_key
 
@@ -56,12 +56,14 @@ class TimeForm(StrEnum):
     """How a frame carries the device's UTC time.
 
     `packed_date_time`: 8 bytes at `at`, big-endian: date (year bits 20-9, month 8-5, day 4-0), then time (hour bits
-    26-22, minute 21-16, second 15-10, millisecond 9-0). `clock_date`: hhmmss.sss at `at`, ddmmyy at `date_at`.
-    `clock_day_month_year`: hhmmss.sss at `at`, day, month and four-digit year in the fields from `date_at`.
-    `clock`: hhmmss.sss at `at`; the day is that of the nearest full time read from the same stream.
+    26-22, minute 21-16, second 15-10, millisecond 9-0). `ubx_utc`: 16 bytes at `at`, as u-blox receivers lay them out:
+    year, month, day, hour, minute, second, which of them are valid, accuracy, nanoseconds. `clock_date`: hhmmss.sss at
+    `at`, ddmmyy at `date_at`. `clock_day_month_year`: hhmmss.sss at `at`, day, month and four-digit year in the fields
+    from `date_at`. `clock`: hhmmss.sss at `at`; the day is that of the nearest full time read from the same stream.
     """
 
     PACKED_DATE_TIME = "packed_date_time"
+    UBX_UTC = "ubx_utc"
     CLOCK_DATE = "clock_date"
     CLOCK_DAY_MONTH_YEAR = "clock_day_month_year"
     CLOCK = "clock"
@@ -76,7 +78,7 @@ class SerialPoint(Meaning):
     `unit_label`; with any other there is no value. Where a `when` does not hold, the frame has no value for this point.
     An `optional` label or field may be absent from the group's frames. A `flag` instead of a place is a word that may
     stand anywhere in a line: 1 where it does, else 0. With `bit` the raw number is `bit_width` bits from there.
-    A `block_number` has no place: it is the number of the repeated block, from 1.
+    A `block_number` has no place: it is the number of the repeated block, from 1. `tag` names the item it is read from.
     """
 
     at: Offset | None = None
@@ -87,6 +89,7 @@ class SerialPoint(Meaning):
     bit: Bit | None = None
     bit_width: BitWidth = 1
     block_number: bool = False
+    tag: int | None = None
     form: TextForm = TextForm.DECIMAL
     texts: dict[str, int] = field(default_factory=dict, hash=False)
     unavailable_text: tuple[str, ...] = ()
@@ -146,8 +149,8 @@ class SerialGroup:
     `layout` (lines), carries the labels or fields of all points that are not optional, and every `when` holds. Where
     every `warming_up` holds the device is not ready and no value counts. In a stream at most one sample in `every_s`
     seconds is kept (0: all); with a `request` it is the period. Events are all kept. With `repeat` each block of the
-    frame is a record. A group without a request in a device that is asked is read from answers of several frames. What
-    is `optional` a device may not have: its silence is not recorded.
+    frame is a record. A group without a request in a device that is asked is read from what answers the others'
+    requests. What is `optional` a device may not have: its silence is not recorded.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -163,6 +166,7 @@ class SerialGroup:
     frame: str | None = None
     when: tuple[Condition, ...] = ()
     repeat: Repeat | None = None
+    items: Items | None = None
     optional: bool = False
     warming_up: tuple[Condition, ...] = ()
     request: Request | None = None
@@ -259,6 +263,8 @@ class SerialDevice:
             faults.append(f"point {point.key}: a flag stands in a line; the framing is none of lines")
         elif self.lines is None and (point.label is not None) != (self.blocks is not None):
             faults.append(f"point {point.key}: a point has a label exactly where the framing is blocks")
+        if (point.tag is not None) != (group.items is not None):
+            faults.append(f"point {point.key}: a point has a tag exactly where its group has items")
         if point.block_number and group.repeat is None:
             faults.append(f"point {point.key}: there is no repeat whose blocks have a block_number")
         if (point.type is not None) != (self.binary is not None and not point.block_number):
@@ -272,15 +278,16 @@ class SerialDevice:
             faults.append(f"group {group.name}: `frame` is one of {names}")
         if group.frame is not None and not self.more_frames:
             faults.append(f"group {group.name}: `frame` names one of several forms, and there is one")
-        if group.repeat is not None and self.binary is None:
-            faults.append(f"group {group.name}: blocks are repeated in binary frames only")
+        if (group.repeat is not None or group.items is not None) and self.binary is None:
+            faults.append(f"group {group.name}: blocks and items are in binary frames only")
+        if group.repeat is not None and group.items is not None:
+            faults.append(f"group {group.name}: a frame has repeated blocks or items, not both")
         return faults
 
     def _request_faults(self, group: SerialGroup) -> list[str]:
         faults: list[str] = []
-        several = any(each.request is not None and each.request.frames > 1 for each in self.groups)
-        is_asked = self.mode is SerialMode.REQUEST
-        if (group.request is not None) != is_asked and not (is_asked and several):
+        is_asked = any(each.request is not None for each in self.groups)
+        if is_asked != (self.mode is SerialMode.REQUEST):
             faults.append(f"group {group.name}: a group has a request exactly where the mode is request")
         if group.request is not None and group.every_s <= 0:
             faults.append(f"group {group.name}: a group with a request needs its period every_s")
@@ -289,6 +296,8 @@ class SerialDevice:
         return faults
 
     def _readable_bytes(self, group: SerialGroup) -> int | None:
+        if group.items is not None:
+            return None
         if group.repeat is not None:
             return group.repeat.every
         form = self.form(group)

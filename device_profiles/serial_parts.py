@@ -1,11 +1,11 @@
-"""Parts of a serial profile that its groups and its requests share: conditions on a frame, repeated blocks."""
+"""Parts of a serial profile that its groups and its requests share: conditions on a frame, repeated blocks, items."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from annotated_types import Interval
 
-from device_profiles.numbers import WHOLE, ByteOrder, NumberType, size_bytes
+from device_profiles.numbers import WHOLE, ByteOrder, NumberType, decode_number, size_bytes
 from device_profiles.point_model import STRICT
 from device_profiles.serial_framings import MAX_FRAME_BYTES, Offset
 
@@ -80,6 +80,39 @@ class Repeat:
         """The blocks of a frame, in order."""
         starts = range(self.first, self.first + self.count(data) * self.every, self.every)
         return [data[start : start + self.every] for start in starts]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Items:
+    """Items of different lengths, one behind the other from `first` to the last `after` bytes of the frame.
+
+    Each begins with its length (one byte, to which `length_adds` is added) and carries a tag; the points of the group
+    name theirs, and count their places in it. How many there are stands at `count_at`, if anywhere.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    first: Offset
+    after: Offset
+    length_adds: Annotated[int, Interval(ge=0, le=255)] = 0
+    tag_at: Offset
+    tag_type: NumberType = NumberType.U8
+    tag_order: ByteOrder = ByteOrder.BIG
+    count_at: Offset | None = None
+
+    def by_tag(self, data: bytes) -> dict[int, bytes] | None:
+        """The items of a frame by their tags; None where it is not made of such items."""
+        found: dict[int, bytes] = {}
+        at, end = self.first, len(data) - self.after
+        while at < end:
+            length = data[at] + self.length_adds
+            item = data[at : at + length]
+            tag = item[self.tag_at : self.tag_at + size_bytes(self.tag_type)]
+            if at + length > end or len(tag) < size_bytes(self.tag_type):
+                return None
+            found[int(decode_number(tag, self.tag_type, self.tag_order) or 0)] = item
+            at += length
+        return found if at == end else None
 
 
 def bit_fault(number_type: NumberType | None, bit: int | None, bit_width: int) -> str:

@@ -30,14 +30,14 @@ class SequenceField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressField:
-    """The device's address in the request; the reply carries it at `reply_at`."""
+    """The device's address in the request; the reply carries it at `reply_at`, if at all."""
 
     __pydantic_config__: ClassVar = STRICT
 
     at: Offset
     type: NumberType = NumberType.U8
     order: ByteOrder = ByteOrder.BIG
-    reply_at: Offset
+    reply_at: Offset | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from device_profiles.encode_binary import bare_frame, bare_length, finished_fram
 from device_profiles.encode_error import EncodeError
 from device_profiles.encode_serial import encode_frame
 from device_profiles.model import DeviceProfile
-from device_profiles.numbers import encode_number
+from device_profiles.numbers import encode_number, size_bytes
 from device_profiles.serial_framings import BinaryFraming, hex_bytes
 from device_profiles.serial_model import SerialDevice, SerialGroup
 from device_profiles.serial_request import Request, Step
@@ -120,15 +120,18 @@ class SerialResponder:
         """The frame that ends an answer of several."""
         form = self._device.forms[0]
         content = max(condition.at or 0 for condition in request.until) + 1
+        if request.address is not None and request.address.reply_at is not None:
+            content = max(content, request.address.reply_at + size_bytes(request.address.type))
         out = bare_frame(form, bare_length(form, content))
         put_conditions(out, request.until)
         return self._addressed(form, out, request, asked)
 
     def _addressed(self, form: BinaryFraming, out: bytearray, request: Request, asked: Asked) -> bytes:
         put_conditions(out, request.reply)
-        if request.address is not None and self._address is not None:
-            raw = encode_number(self._address, request.address.type, request.address.order)
-            out[request.address.reply_at : request.address.reply_at + len(raw)] = raw
+        place = request.address
+        if place is not None and place.reply_at is not None and self._address is not None:
+            raw = encode_number(self._address, place.type, place.order)
+            out[place.reply_at : place.reply_at + len(raw)] = raw
         if request.sequence is not None and request.sequence.bit is None:
             out[request.sequence.at] = asked.sequence + request.sequence.reply_adds & 0xFF
         return finished_frame(form, out)

@@ -234,19 +234,20 @@ class DeviceStreamer:
         asked = [(group, group.group.request) for group in self._groups.values() if group.group.request is not None]
         group, request = min(((one, each) for one, each in asked if each is not None), key=lambda one: one[0].due_s)
         await self._pause_until(group.due_s)
+        due_s = group.due_s
         try:
             for _ in range(_MAX_EVENTS_IN_A_ROW):
-                readings = await self._ask(request, deadline_s=group.due_s + group.period_s)
+                readings = await self._ask(request, deadline_s=due_s + group.period_s)
                 self._note_answer(group, readings)
                 self._take(readings, submit)
                 self._submit_due(submit)
-                if not (group.is_event and readings):
+                if not (group.is_event and any(self._groups[reading.group].is_event for reading in readings)):
                     break
         finally:
             now_s = self._clock.monotonic_s()
-            group.due_s += group.period_s * max(1, int((now_s - group.due_s) / group.period_s) + 1)
+            next_s = due_s + group.period_s * max(1, int((now_s - due_s) / group.period_s) + 1)
             self._pause_s = self._longer_pause_s(group.period_s)
-            group.due_s = max(group.due_s, now_s + self._pause_s)
+            group.due_s = max(next_s, now_s + self._pause_s)
 
     def _longer_pause_s(self, period_s: float) -> float:
         """On a shared line, until a silent device is asked again: ever longer, so that it costs the others little."""

@@ -28,6 +28,7 @@ class BinaryCutter:
         self._forms = tuple(_Form(framing) for framing in framings)
         # Changed by feed and give_up only.
         self._pending = bytearray()
+        self._is_clean = True
         self.garbage_bytes = 0
 
     def feed(self, data: bytes) -> list[Frame | BadFrame]:
@@ -36,7 +37,7 @@ class BinaryCutter:
         found: list[Frame | BadFrame] = []
         at = 0
         while (start := self._next_header(at)) >= 0:
-            self.garbage_bytes += start - at
+            self._drop(start - at)
             at = start
             verdict = self._verdict(start)
             if verdict is None:
@@ -44,7 +45,7 @@ class BinaryCutter:
             at += self._counted(verdict, found)
         else:
             keep = max(form.header_prefix(self._pending, at) for form in self._forms)
-            self.garbage_bytes += len(self._pending) - keep - at
+            self._drop(len(self._pending) - keep - at)
             at = len(self._pending) - keep
         del self._pending[:at]
         return found
@@ -58,25 +59,35 @@ class BinaryCutter:
             if begun:
                 taken = self._counted(begun[0].last(bytes(self._pending)), found)
             else:
-                self.garbage_bytes += 1
+                self._drop(1)
             del self._pending[:taken]
             found += self.feed(b"")
+        self._is_clean = True
         return found
 
     def _counted(self, verdict: _Found, found: list[Frame | BadFrame]) -> int:
         found.append(verdict.what)
         if isinstance(verdict.what, BadFrame):
-            self.garbage_bytes += verdict.taken
+            self._drop(verdict.taken)
+        else:
+            self._is_clean = True
         return verdict.taken
+
+    def _drop(self, count: int) -> None:
+        self.garbage_bytes += count
+        self._is_clean = self._is_clean and not count
 
     def _next_header(self, at: int) -> int:
         """Where the next header of any form begins; negative where none does."""
-        starts = [start for form in self._forms if (start := self._pending.find(form.header, at)) >= 0]
-        return min(starts, default=-1)
+        starts = [self._pending.find(form.header, at) for form in self._forms if not form.alone]
+        if self._is_clean and any(form.alone and self._pending.startswith(form.header, at) for form in self._forms):
+            return at
+        return min((start for start in starts if start >= 0), default=-1)
 
     def _verdict(self, start: int) -> _Found | None:
         """What stands at a header: a frame, none, or None while bytes are missing."""
-        begun = [form for form in self._forms if self._pending.startswith(form.header, start)]
+        forms = [form for form in self._forms if self._is_clean or not form.alone]
+        begun = [form for form in forms if self._pending.startswith(form.header, start)]
         verdicts = [form.verdict(self._pending, start) for form in begun]
         whole = next((each for each in verdicts if each is not None and isinstance(each.what, Frame)), None)
         if whole is not None or None in verdicts:
@@ -89,6 +100,8 @@ class _Form:
 
     def __init__(self, framing: BinaryFraming) -> None:
         self.header = hex_bytes(framing.header)
+        # Without a header only a silence tells where a frame begins: nothing is found behind a bad one.
+        self.alone = framing.alone or not self.header
         self._framing = framing
         self._tail = hex_bytes(framing.tail)
         # A check inside the head can refuse a false header before its false length makes the reader wait.
@@ -208,6 +221,4 @@ def _holds(check: Check, raw: bytes) -> bool:
     if at < max(check.start, 0):
         return False
     end = at if check.end is None else check.end
-    expected = check_bytes(check.kind, raw[check.start : end])
-    found = raw[at : at + size]
-    return len(found) == size and all((a ^ b) & check.mask == 0 for a, b in zip(found, expected, strict=True))
+    return raw[at : at + size] == check_bytes(check.kind, raw[check.start : end])

@@ -1,4 +1,4 @@
-"""What real particle sensors and Victron devices sent, read as their recorders printed it."""
+"""What real particle sensors, receivers and Victron devices sent, read as their recorders printed it."""
 
 import csv
 import re
@@ -29,6 +29,8 @@ def dumped(path: Path) -> bytes:
     ("profile", "dump", "columns", "scales"),
     [
         ("nova/sds011", "SDS01x", ["pm25", "pm10"], [1, 1]),
+        ("winsen/mh-z19b", "MHZ19B", ["CO2"], [1]),
+        ("honeywell/hpma115c0", "HPMA115C0", ["pm01", "pm25", "pm04", "pm10"], [1, 1, 1, 1]),
         ("plantower/pms3003", "PMS3003", ["pm01", "pm25", "pm10"], [1, 1, 1]),
         # Its recorder prints particles in a cubic centimetre; the quantity counts them in a litre.
         (
@@ -52,6 +54,35 @@ def test_a_particle_sensors_dump_gives_its_printed_values(
     assert len(got) == 10
     assert got == wanted
     assert (reader.garbage_bytes, sum(reader.bad_frames.values())) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("log", "frames", "fixes", "broken"),
+    [("ALL", 103, 1, False), ("NAV", 28, 1, False), ("MIXED", 300, 39, False), ("BADCK2", 25, 1, True)],
+)
+def test_a_receivers_binary_messages_are_found_between_its_sentences(
+    recorded_data: Path, log: str, frames: int, fixes: int, *, broken: bool
+) -> None:
+    """The counts are those of a search for B5 62, a length and its check that knows nothing of this reader."""
+    data = (recorded_data / "device-bytes" / "ubx" / f"pygpsdata-{log}.log").read_bytes()
+    assert _ubx_messages(data) == (frames, fixes)
+    reader = reader_of("u-blox/nav-pvt")
+    found = reader.feed(data)
+    reader.give_up()
+    assert reader.frame_count == frames
+    assert _counts(found) == {"fix": fixes}
+    assert bool(reader.bad_frames) == broken
+
+
+def test_an_inverters_recorded_reports_are_read(recorded_data: Path) -> None:
+    text = (recorded_data / "device-bytes" / "solax-x1" / "solax-x1-mini-g1-status.txt").read_text(encoding="utf-8")
+    data = bytes(int(word, 16) for word in text.split())
+    reader = reader_of("solax/x1-mini")
+    (report,) = reader.feed(data)
+    assert isinstance(report, SerialReading)
+    assert [value.number for value in report.values[:1] + report.values[6:9]] == [26, 0, 233.7, 49.99]
+    damaged = data[:24] + bytes((data[24] ^ 4,)) + data[25:]
+    assert [type(each) for each in reader_of("solax/x1-mini").feed(damaged)] == [BadFrame]
 
 
 def test_a_battery_monitors_906_blocks_are_all_read(recorded_data: Path) -> None:
@@ -92,6 +123,23 @@ def test_a_changed_byte_costs_a_solar_charger_exactly_its_block(recorded_data: P
     found = reader.feed(data[:at] + bytes((data[at] ^ 1,)) + data[at + 1 :])
     assert (reader.frame_count, sum(reader.bad_frames.values())) == (247, 1)
     assert sum(isinstance(each, BadFrame) for each in found) == 1
+
+
+def _ubx_messages(data: bytes) -> tuple[int, int]:
+    """How many whole messages there are, and how many of them are NAV-PVT."""
+    messages = fixes = 0
+    at = data.find(b"\xb5\x62")
+    while at >= 0:
+        end = at + 8 + int.from_bytes(data[at + 4 : at + 6], "little")
+        first = second = 0
+        for byte in data[at + 2 : end - 2]:
+            first = (first + byte) % 256
+            second = (second + first) % 256
+        is_whole = end <= len(data) and data[end - 2 : end] == bytes((first, second))
+        messages += is_whole
+        fixes += is_whole and data[at + 2 : at + 4] == b"\x01\x07"
+        at = data.find(b"\xb5\x62", end if is_whole else at + 1)
+    return messages, fixes
 
 
 def _counts(found: list[SerialReading | BadFrame]) -> dict[str, int]:

@@ -192,11 +192,24 @@ def _check_damage(device: SerialDevice, reader: FrameReader, frame: Frame, chanc
     if not frame.is_checked or (device.binary is not None and not device.binary.checks):
         return
     damaged = bytearray(frame.raw)
-    damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+    damaged[chance.choice(_guarded(device, frame))] ^= 1 << chance.randrange(8)
     for one in FrameReader(device).frames(bytes(damaged) + b"\r\n"):
         if isinstance(one, Frame) and len(one.raw) == len(frame.raw):
             told = [reading.values for reading in reader.readings(frame)]
             assert [reading.values for reading in reader.readings(one)] == told, "a wrong bit was believed"
+
+
+def _guarded(device: SerialDevice, frame: Frame) -> Sequence[int]:
+    """The bytes that the frame's checks cover: some protocols leave out the byte that says what a frame is."""
+    length = len(frame.raw)
+    form = next((form for form in device.forms if form.name == frame.form), None)
+    if form is None or form.stuffing is not None or not form.checks:
+        return range(length)
+    places: set[int] = set()
+    for check in form.checks:
+        at = check.at % length
+        places.update(range(check.start, (at if check.end is None else check.end % length) + 1))
+    return sorted(places)
 
 
 def _words(request: ReadRequest, data: bytes, chance: random.Random) -> tuple[int, ...]:
