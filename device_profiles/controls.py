@@ -12,10 +12,27 @@ from device_profiles.numbers import NumberError, encode_number
 from device_profiles.point_model import unscaled, value_of
 
 _REGISTER_BYTES = 2
+_HALF = 0.500001  # of a step: what is ordered is rounded to one
 
 
 class ControlError(ValueError):
     """A value that may not, or cannot, be written; the text says which and why."""
+
+
+def number_said(control: Control, text: str) -> float:
+    """The number that a person means: in the unit of the control's quantity, or the name of a state.
+
+    Raises:
+        ControlError: it is neither.
+    """
+    for code, name in control.states.items():
+        if text.strip().lower() == name.lower():
+            return float(code)
+    try:
+        return float(text)
+    except ValueError:
+        names = f" or one of {', '.join(control.states.values())}" if control.states else ""
+        raise ControlError(f"control {control.key}: found {text!r}, expected a number{names}") from None
 
 
 def write_request(control: Control, number: float) -> WriteRequest:
@@ -61,7 +78,7 @@ def shown_number(control: Control, words: tuple[int, ...]) -> float | None:
 def is_obeyed(control: Control, number: float, words: tuple[int, ...]) -> bool:
     """Whether what was read back is what was ordered, to the resolution of the register."""
     shown = shown_number(control, words)
-    return shown is not None and abs(shown - number) <= abs(control.scale) / 2
+    return shown is not None and abs(shown - number) <= abs(control.scale) * _HALF
 
 
 def control_registers(control: Control) -> range:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from device_profiles.modbus import ReadRequest, Table, rtu_good_reply_bytes
+from device_profiles.modbus import ReadRequest, Request, Table, rtu_good_reply_bytes, rtu_request
 from device_profiles.modbus_model import Limits, ModbusDevice, ModbusGroup, ModbusPoint
 
 # Modbus over Serial Line V1.02, 2.5.1: a character is 11 bits, and 3.5 characters of silence end a frame.
@@ -99,9 +99,10 @@ def plan_points(
     )
 
 
-def bus_time_us(request: ReadRequest, *, turnaround_ms: int, baud: int = _DEFAULT_BAUD) -> int:
+def bus_time_us(request: Request, *, turnaround_ms: int, baud: int = _DEFAULT_BAUD) -> int:
     """How long a serial line is taken by this request, its good reply and the pause after it, in microseconds."""
-    characters = _REQUEST_BYTES + rtu_good_reply_bytes(request) + _SILENCE_CHARACTERS
+    asked = _REQUEST_BYTES if isinstance(request, ReadRequest) else len(rtu_request(1, request))
+    characters = asked + rtu_good_reply_bytes(request) + _SILENCE_CHARACTERS
     return characters * BITS_PER_CHARACTER * _US // baud + turnaround_ms * 1000
 
 

@@ -1,11 +1,14 @@
 """The devices of a gateway file at work: buses, and a poller or streamer for each device, put together."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from device_profiles.controls import ControlError, number_said
+from device_profiles.derive import with_parameters
 from device_profiles.modbus_model import ModbusDevice
 from device_profiles.model import DeviceProfile
 from device_profiles.point_model import Line
@@ -23,13 +26,24 @@ from edge.refusals import Refusals
 from edge.schedule import Lane
 from edge.spool.base import Reading
 from edge.streamer import DeviceStreamer
+from edge.writing import Writer
 from wire.identifiers import DeviceId, GatewayId, SiteId
 from wire.messages import DeviceInventory, GroupInventory, Inventory
 from wire.records import Quality, Stream
 
+
+class UnknownError(Exception):
+    """There is no such device or control; the text says which there are."""
+
+
+class NotAllowedError(Exception):
+    """The gateway file or the profile does not allow this order; the text says what it allows."""
+
+
 # What a read tells: JSON of this module's making.
 Told = dict[str, Any]
 
+_logger = logging.getLogger(__name__)
 _NETWORK_BAUD: Final = 1_000_000  # for planning on TCP, where a byte costs next to nothing and a request does not
 _LISTEN_ONCE_S: Final = 12.0
 _LAST_ROUND_S: Final = 3.0
@@ -45,6 +59,8 @@ class _Polled:
     health: DeviceHealth
     poller: DevicePoller
     bus: str
+    unit: int
+    modbus: ModbusDevice
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +91,7 @@ class Acquisition:
         self._refusals = Refusals(Path(checked.folder) / checked.config.state_dir, _kinds(checked))
         self.devices: dict[str, _Polled | _Streamed] = {}
         for device in checked.config.devices:
-            bus, profile = buses[device.bus], checked.profiles[device.profile]
+            bus, profile = buses[device.bus], with_parameters(checked.profiles[device.profile], device.parameters)
             if profile.modbus is not None:
                 if bus.bus not in self._drivers:
                     self._drivers[bus.bus] = self._driver(bus, profile.line)
@@ -124,18 +140,57 @@ class Acquisition:
         return LaneBus(self._drivers[bus], self.workers[bus], lane)
 
     async def read(self, device: str) -> Told:
-        """One device now: a Modbus device is asked; of one that speaks by itself the newest it has said."""
-        one = self.devices[device]
+        """One device now: a Modbus device is asked; of one that speaks by itself the newest it has said.
+
+        Raises:
+            UnknownError: there is no such device.
+        """
+        one = self._device(device)
         if isinstance(one, _Polled):
             return await self._read_polled(one)
         return self._told_streamed(one)
 
     async def read_alone(self, device: str) -> Told:
-        """One device now, for a gateway whose agent does not run: a stream is listened to for a while."""
-        one = self.devices[device]
+        """One device now, for a gateway whose agent does not run: a stream is listened to for a while.
+
+        Raises:
+            UnknownError: there is no such device.
+        """
+        one = self._device(device)
         if isinstance(one, _Streamed):
             await self._listen(one)
         return await self.read(device)
+
+    async def write(self, device: str, control: str, value: str) -> Told:
+        """Set a control of a device, at most once, and see whether it obeyed.
+
+        Args:
+            device: of the gateway file.
+            control: of its profile, allowed by the gateway file.
+            value: a number in the control's unit, or the name of one of its states.
+
+        Raises:
+            UnknownError: there is no such device.
+            NotAllowedError: the gateway file does not allow this control, or the profile not this value.
+        """
+        one = self._device(device)
+        allowed = next(each for each in self._checked.config.devices if each.device == device)
+        if not isinstance(one, _Polled) or control not in allowed.controls:
+            may = f"it allows {', '.join(allowed.controls)}" if allowed.controls else "it allows none"
+            raise NotAllowedError(f"{device}: the gateway file does not allow to write {control!r}; {may} (controls:)")
+        modbus = one.modbus
+        chosen = next(each for each in modbus.controls if each.key == control)
+        writer = Writer(self._drivers[one.bus], self.workers[one.bus], clock=self._clock)
+        try:
+            written = await writer.write(one.unit, modbus, chosen, number_said(chosen, value))
+        except ControlError as error:
+            raise NotAllowedError(f"{device}: {error}") from error
+        _logger.warning("%s: a person set %s to %g: %s", device, control, written.ordered, written.outcome)
+        return {
+            "device": device,
+            "states": {f"{code:g}": name for code, name in chosen.states.items()},
+            **asdict(written),
+        }
 
     async def read_all(self) -> list[Told]:
         """Every device once, for a gateway whose agent does not run."""
@@ -148,6 +203,11 @@ class Acquisition:
         self._refusals.save()
         for line in self._lines.values():
             line.close()
+
+    def _device(self, device: str) -> _Polled | _Streamed:
+        if device not in self.devices:
+            raise UnknownError(f"device {device!r}: not in the gateway file; it has {', '.join(self.devices)}")
+        return self.devices[device]
 
     async def _keep_refusals(self) -> None:
         """Write down what devices have refused; seldom, because each writing wears the card."""
@@ -185,9 +245,10 @@ class Acquisition:
         bus: BusConfig,
     ) -> _Polled:
         health = self._health_of(device)
+        unit = device.unit or modbus.unit or 1
         poller = DevicePoller(
             device=modbus,
-            unit=device.unit or modbus.unit or 1,
+            unit=unit,
             streams=self._streams(device, profile),
             periods_s=self._periods_s(device),
             bus=self._drivers[bus.bus],
@@ -196,7 +257,7 @@ class Acquisition:
             health=health,
             refusals=self._refusals,
         )
-        return _Polled(health, poller, bus.bus)
+        return _Polled(health, poller, bus.bus, unit, modbus)
 
     def _streamed(
         self, device: DeviceConfig, profile: DeviceProfile, serial: SerialDevice, bus: BusConfig

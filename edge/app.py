@@ -8,18 +8,18 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from device_profiles.compiled import plain_to
-from edge.acquisition import Acquisition
+from edge.acquisition import Acquisition, NotAllowedError, UnknownError
 from edge.clock import Clock, SystemClock
 from edge.config import CheckedGateway
-from edge.control import ControlDoor, ControlError, NoAgentError, ask, socket_path
+from edge.control import ControlDoor, ControlError, socket_path
 from edge.diagnosis.agent_bus import ExchangeRequest, exchanged
 from edge.diagnosis.fault_file import FAULT_FILE, FaultFile
 from edge.diagnosis.flight_recorder import AROUND_S, fault_line, incident_told
@@ -34,7 +34,6 @@ from edge.uplink.sender import Identity, Sender, last_will_of
 from wire.codec import encode_status
 from wire.identifiers import GatewayId, SiteId
 
-_T = TypeVar("_T")
 # What crosses the control socket and the commands' output: JSON whose shape is made here.
 Told = dict[str, Any]
 
@@ -107,7 +106,13 @@ class Agent:
         self._fault_file = FaultFile(state_dir / FAULT_FILE)
         self._door = ControlDoor(
             socket_path(state_dir),
-            {"status": self._status, "read": self._read, "faults": self._faults, "exchange": self._exchange},
+            {
+                "status": self._status,
+                "read": self._read,
+                "write": self._write,
+                "faults": self._faults,
+                "exchange": self._exchange,
+            },
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -216,9 +221,17 @@ class Agent:
 
     async def _read(self, request: Mapping[str, Any]) -> Told:
         device = str(request.get("device"))
-        if device not in self._acquisition.devices:
-            raise ControlError(_unknown(device, self._acquisition.devices))
-        return await self._acquisition.read(device)
+        try:
+            return await self._acquisition.read(device)
+        except UnknownError as error:
+            raise ControlError(str(error)) from error
+
+    async def _write(self, request: Mapping[str, Any]) -> Told:
+        device, control, value = (str(request.get(key)) for key in ("device", "control", "value"))
+        try:
+            return await self._acquisition.write(device, control, value)
+        except (UnknownError, NotAllowedError) as error:
+            raise ControlError(str(error)) from error
 
 
 def run_gateway(config: Path, *, verbose: bool) -> int:
@@ -274,65 +287,6 @@ def checked_in_child(config: Path) -> CheckedGateway:
     return plain_to(CheckedGateway, json.loads(done.stdout))
 
 
-def asked(config: Path, request: Mapping[str, Any]) -> Told:
-    """What the running agent of a gateway file answers.
-
-    Raises:
-        AgentError: none runs, or it refuses.
-    """
-    checked = checked_in_child(config)
-    try:
-        return ask(socket_path(state_dir_of(checked)), request)
-    except ControlError as error:
-        raise AgentError(str(error)) from error
-
-
-def read_device(config: Path, device: str) -> Told:
-    """One device read now: through the running agent where there is one, because a bus has one master.
-
-    Raises:
-        AgentError: there is no such device, the file has faults, or the agent refuses or does not answer.
-    """
-    checked = checked_in_child(config)
-    try:
-        path = socket_path(state_dir_of(checked))
-        return ask(path, {"ask": "read", "device": device}, timeout_s=_CHECK_S)
-    except NoAgentError:
-        return asyncio.run(_once(checked, lambda acquisition: _one(acquisition, device)))
-    except ControlError as error:
-        raise AgentError(str(error)) from error
-
-
-def read_all(config: Path) -> list[Told]:
-    """Every device of a gateway file read once; nothing is kept or sent.
-
-    Raises:
-        AgentError: the file has faults, or an agent runs and owns the buses.
-    """
-    checked = checked_in_child(config)
-    try:
-        ask(socket_path(state_dir_of(checked)), {"ask": "status"})
-    except NoAgentError:
-        return asyncio.run(_once(checked, lambda acquisition: acquisition.read_all()))
-    except ControlError as error:
-        raise AgentError(str(error)) from error
-    raise AgentError("the agent runs and owns the buses; `sen-edge status` shows what it reads, or stop it first")
-
-
-async def _once(checked: CheckedGateway, act: Callable[[Acquisition], Awaitable[_T]]) -> _T:
-    acquisition = Acquisition(checked, clock=SystemClock())
-    try:
-        return await act(acquisition)
-    finally:
-        await acquisition.close()
-
-
-async def _one(acquisition: Acquisition, device: str) -> Told:
-    if device not in acquisition.devices:
-        raise AgentError(_unknown(device, acquisition.devices))
-    return await acquisition.read_alone(device)
-
-
 def broker_address(checked: CheckedGateway) -> BrokerAddress:
     """Where the broker is, from its URL."""
     hub, folder = checked.config.hub, Path(checked.folder)
@@ -366,10 +320,6 @@ async def _ended(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-
-
-def _unknown(device: str, devices: Mapping[str, object]) -> str:
-    return f"device {device!r}: not in the gateway file; it has {', '.join(devices)}"
 
 
 def _version() -> str:

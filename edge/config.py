@@ -85,7 +85,11 @@ class BusConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceConfig:
-    """One device: which profile reads it, on which bus. `every_s` changes the profile's periods, by group."""
+    """One device: which profile reads it, on which bus.
+
+    `every_s` changes the profile's periods, by group. `parameters` are the numbers that its profile asks for.
+    `controls` are those of the profile that may be written; none is, unless it is named here.
+    """
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -95,6 +99,8 @@ class DeviceConfig:
     unit: Annotated[int, Interval(ge=1, le=255)] | None = None
     site: Text | None = None
     every_s: dict[str, Seconds] = field(default_factory=dict)
+    parameters: dict[str, float] = field(default_factory=dict)
+    controls: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,21 +6,20 @@ must not carry. Exit code 0 with JSON on standard output, or 1 with the faults o
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from device_profiles.compiled import plain_of
-from device_profiles.fault_words import Broken, closest, shown
-from device_profiles.faults import Fault, FileFaults, read_document
-from device_profiles.library import LibraryError, load_profile, profile_paths, read_text
-from device_profiles.model import DeviceProfile
-from device_profiles.serial_model import SerialDevice, SerialMode
+from device_profiles.fault_words import Broken, shown
+from device_profiles.faults import FileFaults, read_document
 from device_profiles.yaml_tree import Path as KeyPath
-from device_profiles.yaml_tree import Tree, YamlTree, read_tree
+from device_profiles.yaml_tree import Tree, YamlTree
 from edge.config import BusKind, CheckedGateway, GatewayConfig
 from edge.control import ControlError, socket_path
+from edge.device_rules import device_rules, kind_of, line_rules
+from edge.named_profiles import NamedProfiles
 from wire.errors import WireError
 from wire.identifiers import check_identifier
 from wire.records import Mode
@@ -41,7 +40,7 @@ def checked_gateway(path: Path) -> CheckedGateway:
     """
     text = path.read_text(encoding="utf-8")
     folder = path.resolve().parent
-    profiles = _Profiles(folder / "profiles")
+    profiles = NamedProfiles(folder / "profiles")
 
     def rules(tree: YamlTree) -> Iterator[Broken]:
         yield from _text_rules((), tree.value)
@@ -50,8 +49,8 @@ def checked_gateway(path: Path) -> CheckedGateway:
         yield from _state_rules(tree, folder)
         yield from _hub_rules(tree, folder)
         yield from _bus_rules(tree)
-        yield from _device_rules(tree, profiles)
-        yield from _line_rules(tree, profiles)
+        yield from device_rules(tree, profiles)
+        yield from line_rules(tree, profiles)
 
     try:
         config = read_document(text, str(path), GatewayConfig, rules=rules)
@@ -81,43 +80,6 @@ def main(arguments: list[str]) -> int:
         return 1
     sys.stdout.write(json.dumps(plain_of(checked)))
     return 0
-
-
-class _Profiles:
-    """The profiles a gateway file names, each read once."""
-
-    def __init__(self, beside: Path) -> None:
-        self._folders = [beside] if beside.is_dir() else []
-        self.names = profile_paths(self._folders)
-        self.good: dict[str, DeviceProfile] = {}
-        self.faults: list[Fault] = []
-        self._bad: set[str] = set()
-
-    def get(self, name: str) -> DeviceProfile | None:
-        """The profile, or None where it is bad; its faults are kept."""
-        if name not in self.good and name not in self._bad:
-            faults = self._read(name)
-            if faults:
-                self._bad.add(name)
-                self.faults.extend(faults)
-        return self.good.get(name)
-
-    def _read(self, name: str) -> tuple[Fault, ...]:
-        """Keep the profile; its faults where it has any."""
-        file = self.names[name]
-        try:
-            profile = load_profile(name, self._folders)
-        except FileFaults as faults:
-            return faults.faults
-        except LibraryError as error:
-            found = f"what cannot be read ({error.__cause__})"
-            return (Fault(file=str(file), line=1, where="", found=found, expected="a profile"),)
-        if profile.profile != name:
-            line = read_tree(read_text(file)).line_of(("profile",))
-            expected = f"{name!r}, as the file's path says"
-            return (Fault(file=str(file), line=line, where="profile", found=repr(profile.profile), expected=expected),)
-        self.good[name] = profile
-        return ()
 
 
 def _text_rules(path: KeyPath, value: Tree) -> Iterator[Broken]:
@@ -216,7 +178,7 @@ def _bus_rules(tree: YamlTree) -> Iterator[Broken]:
         host = bus.get("host")
         if isinstance(host, str) and host and not _is_host(host):
             yield Broken(path=(*path, "host"), found=shown(host), expected="an address, or a name the network knows")
-        kind = _kind_of(bus)
+        kind = kind_of(bus)
         if kind is None:
             continue
         needed, foreign = ("port", _LINK_KEYS) if kind.is_port else ("host", _LINE_KEYS[:1])
@@ -228,12 +190,6 @@ def _bus_rules(tree: YamlTree) -> Iterator[Broken]:
             if bus.get(key) is not None:
                 yield Broken(path=(*path, key), found=f"{key} with kind {kind}", expected=f"no {key} for this kind")
     yield from _shared_ports(tree)
-
-
-def _kind_of(bus: Mapping[str, Tree]) -> BusKind | None:
-    """The kind of a bus; None where it is none, which the types tell."""
-    kind = bus.get("kind")
-    return BusKind(kind) if isinstance(kind, str) and kind in set(BusKind) else None
 
 
 def _shared_ports(tree: YamlTree) -> Iterator[Broken]:
@@ -249,117 +205,6 @@ def _shared_ports(tree: YamlTree) -> Iterator[Broken]:
             found = f"{place!r}, which is bus {seen[place]}"
             yield Broken(path=(*path, key), found=found, expected="one bus a port")
         seen.setdefault(place, bus.get("bus"))
-
-
-def _device_rules(tree: YamlTree, profiles: _Profiles) -> Iterator[Broken]:
-    buses = {bus["bus"]: bus for _, bus in tree.mappings("buses") if isinstance(bus.get("bus"), str)}
-    taken: dict[tuple[Tree, Tree], Tree] = {}
-    occupied: dict[Tree, tuple[Tree, bool]] = {}
-    for path, device in tree.mappings("devices"):
-        at = device.get("bus")
-        bus = buses.get(at) if isinstance(at, str) else None
-        if isinstance(at, str) and bus is None:
-            names = [str(name) for name in buses]
-            expected = f"one of {', '.join(names)}" + closest(at, names)
-            yield Broken(path=(*path, "bus"), found=shown(at), expected=expected)
-        name = device.get("profile")
-        if not isinstance(name, str):
-            continue
-        if name not in profiles.names:
-            expected = "a profile of the library or of profiles/ beside this file" + closest(name, profiles.names)
-            yield Broken(path=(*path, "profile"), found=shown(name), expected=expected)
-            continue
-        profile = profiles.get(name)
-        if profile is not None:
-            yield from _period_rules(path, device, profile)
-            if bus is not None and (kind := _kind_of(bus)) is not None:
-                yield from _fit_rules(path, device, kind, profile)
-                yield from _address_rules(path, device, profile, taken, occupied)
-
-
-def _line_rules(tree: YamlTree, profiles: _Profiles) -> Iterator[Broken]:
-    """Devices that leave the factory with different line settings need those of the bus to be said."""
-    for path, bus in tree.mappings("buses"):
-        names = [
-            str(device.get("profile")) for _, device in tree.mappings("devices") if device.get("bus") == bus.get("bus")
-        ]
-        lines = {name: profile.line for name in names if name in profiles.names and (profile := profiles.get(name))}
-        for key in ("baud", "parity", "stop_bits"):
-            settings = {name: getattr(line, key) for name, line in lines.items()}
-            if (
-                _kind_of(bus) in {BusKind.MODBUS_RTU, BusKind.SERIAL}
-                and bus.get(key) is None
-                and len(set(settings.values())) > 1
-            ):
-                said = ", ".join(f"{name} {setting}" for name, setting in settings.items())
-                yield Broken(
-                    path=path, found=f"no {key} for devices that differ: {said}", expected=f"{key}, and all set to it"
-                )
-
-
-def _period_rules(path: KeyPath, device: Mapping[str, Tree], profile: DeviceProfile) -> Iterator[Broken]:
-    groups = [group.name for group in profile.groups]
-    every_s = device.get("every_s")
-    for name in every_s if isinstance(every_s, dict) else ():
-        if name not in groups:
-            expected = f"a group of {profile.profile}: {', '.join(groups)}"
-            yield Broken(path=(*path, "every_s", name), found=shown(name), expected=expected)
-
-
-def _fit_rules(path: KeyPath, device: Mapping[str, Tree], kind: BusKind, profile: DeviceProfile) -> Iterator[Broken]:
-    if kind.is_modbus != (profile.modbus is not None):
-        speaks = "Modbus" if profile.modbus is not None else "a serial protocol of its own"
-        yield Broken(
-            path=(*path, "bus"),
-            found=f"bus {device['bus']} of kind {kind} for {profile.profile}, which speaks {speaks}",
-            expected="a Modbus bus" if profile.modbus is not None else "a bus of kind serial",
-        )
-
-
-def _address_rules(
-    path: KeyPath,
-    device: Mapping[str, Tree],
-    profile: DeviceProfile,
-    taken: dict[tuple[Tree, Tree], Tree],
-    occupied: dict[Tree, tuple[Tree, bool]],
-) -> Iterator[Broken]:
-    name = device.get("device")
-    unit = device.get("unit")
-    if profile.serial is not None:
-        yield from _serial_unit_rules(path, device, profile.serial)
-        other = occupied.get(device["bus"])
-        if other is not None and not (other[1] and _is_asked_by_address(profile.serial)):
-            found = f"bus {device['bus']}, which {other[0]} is on"
-            expected = "one device on a serial line, or only such as are asked by their addresses"
-            yield Broken(path=(*path, "bus"), found=found, expected=expected)
-        occupied[device["bus"]] = name, _is_asked_by_address(profile.serial)
-    elif profile.modbus is not None and unit is None:
-        unit = profile.modbus.unit
-    if unit is not None and not isinstance(unit, int):
-        return
-    if unit is None and profile.serial is not None:
-        return
-    if unit is None:
-        yield Broken(path=path, found="no unit", expected=f"unit: the address set on the device ({profile.profile})")
-    elif (device["bus"], unit) in taken:
-        found = f"unit {unit}, which is {taken[device['bus'], unit]} on bus {device['bus']}"
-        yield Broken(path=(*path, "unit"), found=found, expected="an address of its own")
-    taken[device["bus"], unit] = name
-
-
-def _is_asked_by_address(serial: SerialDevice) -> bool:
-    return any(group.request is not None and group.request.address is not None for group in serial.groups)
-
-
-def _serial_unit_rules(path: KeyPath, device: Mapping[str, Tree], serial: SerialDevice) -> Iterator[Broken]:
-    """A unit address stands where the device is asked by one, and nowhere else."""
-    is_asked_by_it = _is_asked_by_address(serial)
-    if device.get("unit") is None and is_asked_by_it:
-        yield Broken(path=path, found="no unit", expected="unit: the address set on the device, it is asked by it")
-    elif device.get("unit") is not None and not is_asked_by_it:
-        sends = serial.mode is SerialMode.STREAM
-        why = "this device sends by itself" if sends else "this device is asked without an address"
-        yield Broken(path=(*path, "unit"), found="a unit address", expected=f"none: {why}")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,16 @@ class DeviceHealth:
     trouble: str | None = None
     errors: Counter[str] = field(default_factory=Counter)
     last: dict[tuple[str, str], LastValue] = field(default_factory=dict)
+    identity: Mapping[str, str] = field(default_factory=dict)
     on_fault: OnFault | None = None
+
+    def note_identity(self, who: Mapping[str, str]) -> None:
+        """The device told who it is; that it is another one than before is worth a line."""
+        if self.identity and self.identity != who:
+            _logger.warning(
+                "%s is another device, or has other firmware: %s, before %s", self.device, who, self.identity
+            )
+        self.identity = dict(who)
 
     def note_values(self, group: str, layout: Sequence[PointLayout], values: Sequence[Value], *, time_ms: int) -> None:
         """A group was read, or could not be: what it gave."""
@@ -128,6 +137,7 @@ def _plain(health: DeviceHealth, now_ms: int) -> dict[str, Any]:
         "device": health.device,
         "profile": health.profile,
         "bus": health.bus,
+        "identity": dict(health.identity),
         "silent": health.is_silent,
         "quality": health.quality.name.lower(),
         "last_answer_age_s": None if age_ms is None else round(age_ms / 1000, 1),

@@ -52,6 +52,14 @@ def reading_text(reading: Told) -> str:
     return "\n".join(lines)
 
 
+def written_text(written: Told) -> str:
+    """What became of an order, for an 80-column terminal."""
+    state = written["states"].get(f"{written['ordered']:g}")
+    ordered = f"{written['ordered']:g}" + (f" ({state})" if state else "")
+    line = f"{written['device']} {written['control']} = {ordered}: {written['outcome']}; {written['text']}"
+    return "\n".join(wrapped(line, indent=2))
+
+
 def age_text(seconds: float) -> str:
     """A duration in words a person reads at a glance."""
     minutes, rest_s = divmod(int(seconds), _MINUTE_S)

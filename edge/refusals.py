@@ -14,7 +14,7 @@ from device_profiles.modbus import ReadRequest, Table
 
 _logger = logging.getLogger(__name__)
 _FILE: Final = "refused-registers.json"
-# device: {"of": profile, revision and firmware, "groups": {group: [[table, address, count], ...]}}
+# device: {"of": profile and revision, "who": {what it tells of itself}, "groups": {group: [[table, address, count]]}}
 _Plain = dict[str, Any]
 
 
@@ -23,7 +23,7 @@ class Refusals:
 
     Args:
         state_dir: where it is remembered; nowhere without one.
-        kinds: of each device, what it must still be for its refusals to hold: profile, revision, firmware.
+        kinds: of each device, what it must still be for its refusals to hold: profile and revision.
     """
 
     def __init__(self, state_dir: Path | None, kinds: Mapping[str, str]) -> None:
@@ -32,6 +32,7 @@ class Refusals:
         # Changed by remember and saved only.
         self._devices = self._read()
         self._is_saved = True
+        self._who: dict[str, dict[str, str]] = {}
 
     def of(self, device: str, group: str) -> tuple[ReadRequest, ...]:
         """What a device is known to refuse of a group."""
@@ -48,8 +49,25 @@ class Refusals:
         known = self._devices.get(device)
         if known is None or known["of"] != self._kinds.get(device):
             known = self._devices[device] = {"of": self._kinds.get(device), "groups": {}}
+        known["who"] = self._who.get(device)
         known["groups"][group] = [[one.table, one.address, one.count] for one in refused]
         self._is_saved = False
+
+    def identified(self, device: str, who: Mapping[str, str]) -> bool:
+        """A device has told who it is: serial number, firmware. Whether it was another that refused: that is forgotten.
+
+        Refusals learnt from a device that did not tell are taken for its own.
+        """
+        self._who[device] = dict(who)
+        known = self._devices.get(device)
+        if known is None or known.get("who") == who:
+            return False
+        self._is_saved = False
+        if known.get("who") is None:
+            known["who"] = dict(who)
+            return False
+        del self._devices[device]
+        return True
 
     def save(self) -> None:
         """Write what is new to disk; blocks. Where that fails the devices are asked again after the next start."""

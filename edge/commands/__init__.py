@@ -14,6 +14,7 @@ app = typer.Typer(
 app.command()(running.run)
 app.command()(running.status)
 app.command()(running.read)
+app.command()(running.write)
 app.command(name="test")(running.one_cycle)
 app.command()(scan.scan)
 app.command()(doctor.doctor)

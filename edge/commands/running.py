@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from edge.app import AgentError, asked, read_all, read_device, run_gateway
+from edge.app import AgentError, run_gateway
 from edge.commands.ending import AsJson, Config, Device, fail
-from edge.printed import reading_text, status_text
+from edge.on_demand import asked, read_all, read_device, write_control
+from edge.printed import reading_text, status_text, written_text
 
 
 def run(config: Config) -> None:
@@ -43,6 +45,30 @@ def read(config: Config, device: Device, *, as_json: AsJson = False) -> None:
     typer.echo(json.dumps(found) if as_json else reading_text(found))
     if not found["good"]:
         fail(f"{device} gave no good reading")
+
+
+def write(
+    config: Config,
+    device: Device,
+    control: Annotated[str, typer.Argument(help="A control of its profile that the file allows.")],
+    value: Annotated[str, typer.Argument(help="A number in the control's unit, or the name of a state.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is written.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set a control of a device, once, and see whether it obeyed. Works beside a running agent.
+
+    Example: sen-edge write /etc/sen/gateway.yaml pump-relays relay_1 on
+    """
+    if not yes:
+        typer.confirm(f"set {control} of {device} to {value}?", abort=True, err=True)
+    try:
+        found = write_control(config, device, control, value)
+    except AgentError as error:
+        fail(str(error))
+    typer.echo(json.dumps(found) if as_json else written_text(found))
+    if found["outcome"] != "obeyed":
+        fail(f"{device} was not seen to obey")
 
 
 def one_cycle(config: Config = Path("gateway.yaml"), *, as_json: AsJson = False) -> None:
