@@ -103,6 +103,8 @@ def _device_lines(device: Told) -> list[str]:
     answered = "never answered" if age_s is None else f"answered {age_text(age_s)} ago"
     silent = ", SILENT" if device["silent"] else ""
     lines = wrapped(f"{device['device']} ({device['profile']} on {device['bus']}): {answered}{silent}", indent=2)
+    if device.get("identity"):
+        lines.extend(wrapped("  " + ", ".join(f"{key} {text}" for key, text in device["identity"].items()), indent=4))
     errors = ", ".join(f"{kind} {count}" for kind, count in device["errors"].items())
     if errors:
         lines.extend(wrapped(f"  errors: {errors}", indent=4))

@@ -45,6 +45,7 @@ devices:
   - {device: dust-1, bus: gps, profile: nova/sds011}
   - {device: meter-4, bus: both, profile: eastron/sdm630, unit: 300, every_s: {power: 10}}
   - {device: wind-1, bus: both, profile: ecowitt/wn90lp, unit: 5, every_s: {weather: 0}}
+  - {device: meter-5, bus: both, profile: eastron/sdm120, unit: 6, controls: [reset], parameters: {ratio: 4}}
 """
 
 # Line, where, and a word of what was found or expected: in the order of the file.
@@ -73,7 +74,26 @@ FAULTS = [
     (26, "devices[7].unit", "255 or less"),
     (26, "devices[7].every_s.power", "electricity, energy"),
     (27, "devices[8].every_s.weather", "more than 0"),
+    (28, "devices[9].parameters.ratio", "asks for no number"),
+    (28, "devices[9].controls[0]", "has no controls"),
 ]
+
+WITH_PARAMETER = """\
+profile: test/ratio
+revision: 1
+device: {vendor: Test, model: Gauge, kind: level gauge}
+line: {baud: 9600}
+source: {document: "tests/edge/test_configure.py", section: "module"}
+modbus:
+  groups:
+    - name: level
+      measurement: water
+      every_s: 10
+      points:
+        - {key: depth, quantity: water_level, table: input, type: u16, address: 0, scale: 0.001}
+      derived:
+        - {key: elevation, quantity: water_level, form: sum, of: [depth], parameter: datum}
+"""
 
 LINE = "bus: line, kind: modbus-rtu, port: /dev/ttyUSB0"
 LAN = "bus: lan, kind: modbus-tcp, host: 192.0.2.7"
@@ -97,6 +117,18 @@ def test_two_dozen_faults_are_told_in_one_run_each_with_its_line(tmp_path: Path)
     told = faults_of(path)
     assert [line.split(": ")[:2] for line in told] == [[f"{path}:{line}", where] for line, where, _ in FAULTS]
     assert [word for (_, _, word), line in zip(FAULTS, told, strict=True) if word not in line] == []
+
+
+def test_the_numbers_a_profile_asks_for_are_given_by_the_device_and_reach_the_agent(tmp_path: Path) -> None:
+    profile = tmp_path / "profiles" / "test" / "ratio.yaml"
+    profile.parent.mkdir(parents=True)
+    profile.write_text(WITH_PARAMETER)
+    device = "device: m-1, bus: line, profile: test/ratio, unit: 1"
+    (told,) = faults_with(tmp_path, buses=[LINE], devices=[device])
+    assert "no datum in parameters" in told
+    path = GatewayFile(folder=tmp_path, buses=[LINE], devices=[f"{device}, parameters: {{datum: 2.5}}"]).write()
+    checked = plain_to(CheckedGateway, json.loads(json.dumps(plain_of(checked_gateway(path)))))
+    assert checked.config.devices[0].parameters == {"datum": 2.5}
 
 
 def test_as_a_program_it_prints_the_faults_and_how_many_and_fails(tmp_path: Path) -> None:
