@@ -41,7 +41,8 @@ class Round:
     read_s: float = 0.0
     not_before_s: float = 0.0
     trouble: str | None = None
-    is_again: bool = False
+    tries: int = 0
+    lost_s: float = 0.0
 
     @property
     def is_over(self) -> bool:
@@ -53,14 +54,19 @@ class Round:
         """What is sent next."""
         return self.orders[0].request if self.orders else self.waiting[0]
 
+    def lost_until_now(self) -> float:
+        """The seconds that failed tries have cost and that were not told before."""
+        lost_s, self.lost_s = self.lost_s, 0.0
+        return lost_s
+
     def ordered(self, *, at_s: float) -> None:
         """The order was obeyed; what follows waits as long as the device needs."""
-        self.is_again = False
+        self.tries, self.lost_s = 0, 0.0
         self.not_before_s = at_s + self.orders.popleft().wait_ms / 1000
 
     def answered(self, answer: Answer, *, at_s: float) -> None:
         """The request was answered."""
-        self.is_again = False
+        self.tries, self.lost_s = 0, 0.0
         self.answers[self.waiting.popleft()] = answer.values
         self.raw.append(answer.raw)
         self.time_ms, self.read_s = answer.time_ms, at_s
@@ -74,7 +80,7 @@ class Round:
 
     def failed(self, quality: Quality) -> None:
         """What is next has failed for good: one request, or with an order all that it should have prepared."""
-        self.is_again = False
+        self.tries = 0
         if self.orders:
             self.abandon(quality)
         else:

@@ -33,9 +33,9 @@ from edge.spool.base import Reading
 from wire.records import Quality, Stream, Value
 
 _logger = logging.getLogger(__name__)
-_LONGEST_PAUSE_S: Final = 60.0
+_LONGEST_PAUSE_S: Final = 30.0
 _LONGEST_LINE_PAUSE_S: Final = 5.0  # as long as a line waits at most before it is opened again
-_GARBLED_IN_A_ROW: Final = 3  # others' noise may damage a few answers of a healthy device
+_GARBLED_IN_A_ROW: Final = 2  # others' noise may damage a few answers of a healthy device
 _FORGOTTEN_AFTER_S: Final = 86400.0
 _US: Final = 1_000_000
 Submit = Callable[[Reading], None]
@@ -46,7 +46,8 @@ _QUALITIES: Final = {
 }
 _LINE_AWAY: Final = (DriverFault.GONE, DriverFault.REFUSED)
 _SILENCES: Final = (DriverFault.TIMEOUT, DriverFault.FOREIGN, *_LINE_AWAY)
-_NOT_ASKED_AGAIN: Final = (DriverFault.EXCEPTION, *_LINE_AWAY)
+# How often a request is sent at once before it has failed; a single disturbance is no fault.
+_TRIES: Final = {DriverFault.TIMEOUT: 2, DriverFault.FOREIGN: 2, DriverFault.GARBLED: 3}
 
 
 class DevicePoller:
@@ -198,6 +199,7 @@ class DevicePoller:
         lost_s = await self._step(group, asking, self._bus, timeout_s=self._response.timeout_s)
         if not asking.is_over and not self._health.is_silent:
             task.work_s = self._work_s((*(one.request for one in asking.orders), *asking.waiting))
+            task.lane = Lane.AGAIN if asking.tries else self._usual_lane
             return Outcome(is_over=False, lost_s=lost_s)
         self._finish(group, self._ended(group, asking))
         return Outcome(is_over=True, lost_s=lost_s)
@@ -291,11 +293,14 @@ class DevicePoller:
             answer = await self._ask(bus, asking.next, timeout_s=timeout_s)
         except DriverError as error:
             asking.trouble = str(error)
-            if asking.is_again or error.kind in _NOT_ASKED_AGAIN or (group.of.once and not asking.orders):
+            asking.tries += 1
+            if error.kind is not DriverFault.EXCEPTION:
+                asking.lost_s += self._clock.monotonic_s() - started_s
+            if asking.tries >= _TRIES.get(error.kind, 1) or (group.of.once and not asking.orders):
                 self._give_up(group, asking, error)
-            else:
-                asking.is_again = True  # a single disturbance is no fault
-            return 0.0 if error.kind is DriverFault.EXCEPTION else self._clock.monotonic_s() - started_s
+            elif error.kind is DriverFault.GARBLED:
+                return 0.0  # perhaps by another's noise, which is not this device's sickness
+            return asking.lost_until_now()
         self._failed_in_a_row = 0
         if asking.time_ms is None:
             self._health.note_answer(time_ms=answer.time_ms)
@@ -305,7 +310,7 @@ class DevicePoller:
             asking.ordered(at_s=self._clock.monotonic_s())
         else:
             asking.answered(answer, at_s=self._clock.monotonic_s())
-        return max(0.0, answer.latency_s - self._response.usual_s) if self._response.is_late else 0.0
+        return self._clock.monotonic_s() - started_s if self._response.is_late else 0.0
 
     def _give_up(self, group: PolledGroup, asking: Round, error: DriverError) -> None:
         """What is next has failed for good, in this round."""

@@ -17,21 +17,23 @@ from enum import IntEnum
 from typing import Final
 
 SICK_SHARE: Final = 0.05
-_SAVED_S: Final = 2.0  # how much unused allowance is kept: enough for a long timeout, too little to starve others
+_SAVED_S: Final = 1.0  # how much unused allowance is kept: enough for a long timeout, too little to starve others
 _ROUNDING_S: Final = 1e-6
 
 
 class Lane(IntEnum):
-    """Who wants a turn: a person, a group with a period, a device that is sick, or work that has time."""
+    """Who wants a turn: a person, a group with a period, one that failed just now, a sick device, work that has time."""
 
     OPERATOR = 0
     PERIODIC = 1
-    SICK = 2
-    BACKGROUND = 3
+    AGAIN = 2
+    SICK = 3
+    BACKGROUND = 4
 
 
+_WITH_DEADLINES: Final = (Lane.PERIODIC, Lane.AGAIN)
 # How long a turn is put off for the sake of deadlines.
-_PATIENCE_S: Final = {Lane.SICK: 30.0, Lane.BACKGROUND: 1.0}
+_PATIENCE_S: Final = {Lane.AGAIN: 1.0, Lane.SICK: 30.0, Lane.BACKGROUND: 1.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,7 @@ class BusSchedule:
     def _release(self, now_s: float) -> None:
         while self._coming and self._coming[0][0] <= now_s:
             _, number, task = heapq.heappop(self._coming)
-            urgency_s = task.deadline_s if task.lane is Lane.PERIODIC else task.release_s
+            urgency_s = task.deadline_s if task.lane in _WITH_DEADLINES else task.release_s
             heapq.heappush(self._ready[task.lane], (urgency_s, number, task))
 
     def _lane(self, now_s: float) -> Lane | None:

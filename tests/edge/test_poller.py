@@ -48,8 +48,9 @@ class Bus:
             assert late_s == TIMEOUT_S
             latency_s = self.late_s.get(unit, 0.0)
             if fault is not None or latency_s > timeout_s:
-                self.failed_s[unit] = self.failed_s.get(unit, 0.0) + timeout_s
-                await self.clock.sleep(timeout_s)
+                lost_s = 2 * self.answer_s if fault is not None and fault.kind is DriverFault.GARBLED else timeout_s
+                self.failed_s[unit] = self.failed_s.get(unit, 0.0) + lost_s
+                await self.clock.sleep(lost_s)
                 raise fault or silent()
             await self.clock.sleep(self.answer_s + latency_s + turnaround_s)
             if self.glitches:
@@ -165,7 +166,7 @@ async def test_slots_that_were_missed_are_counted_and_not_made_up_for() -> None:
     assert bench.health[0].late == 20
 
 
-async def test_a_dead_device_is_probed_ever_more_rarely_up_to_a_minute() -> None:
+async def test_a_dead_device_is_probed_ever_more_rarely_up_to_half_a_minute() -> None:
     bench = Bench()
     bench.bus.faults[1] = silent()
     async with bench.running():
@@ -173,7 +174,7 @@ async def test_a_dead_device_is_probed_ever_more_rarely_up_to_a_minute() -> None
     probes = bench.bus.times_of(1)[2:]
     gaps = [round(later - earlier) for earlier, later in pairwise(probes)]
     assert gaps == sorted(gaps)
-    assert gaps[-1] == 61  # a minute from the end of one probe, which itself took its timeout
+    assert gaps[-1] == 31  # half a minute from the end of one probe, which itself took its timeout
     assert len(bench.readings) == len(probes) + 1
     assert all(set(qualities(reading).values()) == {Quality.TIMEOUT} for reading in bench.readings)
 

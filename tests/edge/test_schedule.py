@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge.schedule import SICK_SHARE, Allowance, BusSchedule, Lane, Outcome, Task
 
-SAVED_S = 2.0
+SAVED_S = 1.0
 
 
 async def _nothing() -> Outcome:
