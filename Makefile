@@ -14,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 PACKAGES := mosquitto influxdb chromium
-BENCHES := wire_bytes gateway_load
+BENCHES := wire_bytes gateway_load plan_bytes bus_efficiency sick_devices
 # bash keeps a SECONDS of its own, which a Makefile never sees unless a person passes it
 SECONDS ?=
 REPLAY ?=
@@ -34,8 +34,9 @@ packages:
 demo: $(STAMP)
 	@$(BIN)/python deploy/demo/demo.py $(if $(SECONDS),--seconds $(SECONDS)) $(if $(REPLAY),--replay "$(REPLAY)") $(if $(SPEED),--speed $(SPEED))
 
+# Three side by side on two cores: most tests wait for real programs, lines and clocks.
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
 check: $(STAMP)
 	$(BIN)/ruff check
