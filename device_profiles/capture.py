@@ -12,9 +12,10 @@ exchanges:
   - {table: holding, address: 0x0165, words_dec: [4409, 30], expect: {illuminance: 44090, uv_index: 3}, origin: capture}
   # Modbus: a damaged frame gives no values; `refused` says what is wrong with it.
   - {reply: "01 04 02 02 22 D1 BA", refused: crc, origin: manual}
-  # Modbus: an order is what the profile's control sends for a value; one that Modbus does not allow is never sent.
+  # Modbus: an order is what the profile's control sends for a value. A request that Modbus does not allow, or whose
+  # function is not spoken here, is never sent.
   - {request: "01 05 00 00 FF 00 8C 3A", orders: {relay_1: 1}, origin: manual}
-  - {request: "01 05 00 FF 55 00 C2 AA", refused_request: true, origin: manual}
+  - {request: "01 05 00 FF 55 00 C2 AA", never_sent: true, origin: manual}
   # Modbus: what registers tell of who the device is.
   - {table: input, address: 270, words: "00 01 E2 40", identity: {serial_number: "123456"}, origin: computed}
   # Serial: what came in, as hex or as text; the readings it gives, in order, and how many frames of it are refused.
@@ -106,7 +107,7 @@ class Exchange:
     expect: dict[str, float | None] = field(default_factory=dict)
     quality: dict[str, str] = field(default_factory=dict)
     refused: ReplyFault | None = None
-    refused_request: bool = False
+    never_sent: bool = False
     orders: dict[str, float] = field(default_factory=dict)
     identity: dict[str, str] = field(default_factory=dict)
     received: str = ""
@@ -190,15 +191,15 @@ def _frames(device: ModbusDevice, exchange: Exchange) -> Iterator[Broken]:
         return
     if exchange.refused:
         yield Broken(path=("refused",), found="good frames", expected=exchange.refused)
-    if exchange.refused_request:
-        yield Broken(path=("refused_request",), found="a request that devices take", expected="one that none takes")
+    if exchange.never_sent:
+        yield Broken(path=("never_sent",), found="a request that devices take", expected="one that none takes")
     yield from _orders(device, request, exchange.orders)
     yield from _told(device, request, words, exchange)
 
 
 def _refused(error: ReplyError | RequestError, exchange: Exchange) -> Iterator[Broken]:
     if isinstance(error, RequestError):
-        if not exchange.refused_request:
+        if not exchange.never_sent:
             yield Broken(path=(), found=f"a request no device takes ({error})", expected="good frames")
     elif error.kind != exchange.refused:
         yield Broken(path=(), found=f"{error}", expected=str(exchange.refused or "good frames"))

@@ -146,4 +146,4 @@ def _serial_protocol(device: SerialDevice) -> str:
 
 
 def _is_refused(exchange: Exchange) -> bool:
-    return exchange.refused is not None or exchange.refused_request or exchange.bad_frames > 0
+    return exchange.refused is not None or exchange.never_sent or exchange.bad_frames > 0

@@ -26,7 +26,7 @@ def told(name: str, exchange: str) -> list[tuple[str, str]]:
         ("senseair/s8", 'request: "FE 06 00 1F 00 B4 AC 74"'),
         ("nova/sds011", 'received: "AA C0 D4 04 3A 0A A1 60 1E AB", bad_frames: 1'),
         ("waveshare/modbus-rtu-relay", 'request: "01 05 00 00 FF 00 8C 3A", orders: {relay_1: 1}'),
-        ("waveshare/modbus-rtu-relay", 'request: "01 05 00 FF 55 00 C2 AA", refused_request: true'),
+        ("waveshare/modbus-rtu-relay", 'request: "01 05 00 FF 55 00 C2 AA", never_sent: true'),
         (
             "wirenboard/wb-mwac-v2",
             'table: input, address: 270, words: "00 01 E2 40", identity: {serial_number: "123456"}',
@@ -89,8 +89,8 @@ def test_what_is_not_read_as_the_capture_says_is_told_with_its_place(exchange: s
         ),
         (
             "waveshare/modbus-rtu-relay",
-            'request: "01 05 00 00 FF 00 8C 3A", refused_request: true',
-            "refused_request",
+            'request: "01 05 00 00 FF 00 8C 3A", never_sent: true',
+            "never_sent",
             "",
         ),
         ("waveshare/modbus-rtu-relay", 'request: "01 05 00 FF 55 00 C2 AA"', "", "no device takes"),
