@@ -34,8 +34,9 @@ is printed by `sen-profile coverage`; a test compares it with the library.
 
 An example is a request, a reply, some registers or a piece of a stream. It comes from a device (recorded), a document
 (printed in it), or the code of others (a driver or its tests); what was computed from the rules of the document counts
-apart, because it shows only that the profile says what it means. An example that is damaged or not allowed counts where
-it is refused, as it should be. Each is read in the tests: values, qualities, and orders byte for byte.
+apart, because it shows only that the profile says what it means. An example that is damaged, or a request that is never
+sent (Modbus does not allow it, or its function is not spoken), counts where it is refused. Each is read in the tests:
+values and qualities of a reply; of a request alone its frame, and the order that it is.
 """
 
 
@@ -93,7 +94,7 @@ def _totals(rows: Sequence[Coverage]) -> Iterator[str]:
     yield f"| recorded from a device | {origins[Origin.CAPTURE]} |"
     yield f"| printed in a document | {origins[Origin.MANUAL]} |"
     yield f"| in the code of others | {origins[Origin.CODE]} |"
-    yield f"| damaged or not allowed, and refused | {sum(row.real_refused for row in rows)} |"
+    yield f"| damaged or never sent, and refused | {sum(row.real_refused for row in rows)} |"
     yield f"| Computed examples | {origins[Origin.COMPUTED]} |"
 
 
