@@ -9,12 +9,15 @@ from typing import Annotated
 
 import typer
 
+from device_profiles.coverage import coverage, coverage_document
 from device_profiles.faults import Fault, FileFaults
 from device_profiles.library import (
     BLUEPRINT,
     BLUEPRINT_CAPTURE,
     LibraryError,
     capture_path,
+    load_all,
+    load_capture,
     profile_files,
     profile_path,
     profile_paths,
@@ -118,6 +121,13 @@ def show(
         print(json.dumps(overview(read), indent=2, ensure_ascii=False))
     else:
         print("\n".join(overview_lines(read)))
+
+
+@app.command("coverage", epilog="Example: sen-profile coverage > docs/library.md")
+def show_coverage() -> None:
+    """Print what the library covers: each profile, its source, and the real examples it reads. In Markdown."""
+    captures = {name: load_capture(name) for name in profile_paths()}
+    print(coverage_document([coverage(profile, captures[name]) for name, profile in load_all().items()]), end="")
 
 
 def _paths(names: Sequence[str], folders: Sequence[Path]) -> list[Path]:

@@ -12,6 +12,12 @@ exchanges:
   - {table: holding, address: 0x0165, words_dec: [4409, 30], expect: {illuminance: 44090, uv_index: 3}, origin: capture}
   # Modbus: a damaged frame gives no values; `refused` says what is wrong with it.
   - {reply: "01 04 02 02 22 D1 BA", refused: crc, origin: manual}
+  # Modbus: an order is what the profile's control sends for a value. A request that Modbus does not allow, or whose
+  # function is not spoken here, is never sent.
+  - {request: "01 05 00 00 FF 00 8C 3A", orders: {relay_1: 1}, origin: manual}
+  - {request: "01 05 00 FF 55 00 C2 AA", never_sent: true, origin: manual}
+  # Modbus: what registers tell of who the device is.
+  - {table: input, address: 270, words: "00 01 E2 40", identity: {serial_number: "123456"}, origin: computed}
   # Serial: what came in, as hex or as text; the readings it gives, in order, and how many frames of it are refused.
   - {received: "AA C0 D4 04 3A 0A A1 60 1D AB", readings: [{group: particles, values: {pm2_5: 123.6}}], origin: manual}
   - {received_text: "$GPGGA,...*47\r\n", readings: [], bad_frames: 1, origin: computed}
@@ -32,12 +38,14 @@ from typing import Annotated, ClassVar
 from annotated_types import Interval, Len
 
 from device_profiles.asking import Answer, Taken, request_bytes
+from device_profiles.controls import ControlError, write_request
 from device_profiles.decode import decode_registers
 from device_profiles.decode_serial import FrameReader, SerialReading
 from device_profiles.derived_model import DerivedPoint
 from device_profiles.fault_words import Broken
 from device_profiles.faults import read_document
 from device_profiles.framing.base import BadFrame
+from device_profiles.identity import identity_text
 from device_profiles.modbus import (
     ReadRequest,
     ReplyError,
@@ -99,6 +107,9 @@ class Exchange:
     expect: dict[str, float | None] = field(default_factory=dict)
     quality: dict[str, str] = field(default_factory=dict)
     refused: ReplyFault | None = None
+    never_sent: bool = False
+    orders: dict[str, float] = field(default_factory=dict)
+    identity: dict[str, str] = field(default_factory=dict)
     received: str = ""
     received_text: str = ""
     readings: tuple[ExpectedReading, ...] = ()
@@ -160,7 +171,7 @@ def _modbus(device: ModbusDevice, exchange: Exchange) -> Iterator[Broken]:
             yield Broken(path=(), found="words without table and address", expected="where they were read")
             return
         read = ReadRequest(table=exchange.table, address=exchange.address, count=len(words))
-        yield from _compare(_values(device, read, words), exchange)
+        yield from _read(device, read, words, exchange)
     elif exchange.request:
         yield from _frames(device, exchange)
     else:
@@ -176,16 +187,60 @@ def _frames(device: ModbusDevice, exchange: Exchange) -> Iterator[Broken]:
         if reply:
             words = parse_rtu_reply(unit, request, reply)
     except (ReplyError, RequestError) as error:
-        kind = error.kind if isinstance(error, ReplyError) else "a request no device takes"
-        if kind != exchange.refused:
-            yield Broken(path=(), found=f"{error}", expected=str(exchange.refused or "good frames"))
+        yield from _refused(error, exchange)
         return
     if exchange.refused:
         yield Broken(path=("refused",), found="good frames", expected=exchange.refused)
-    if isinstance(request, ReadRequest) and reply:
-        yield from _compare(_values(device, request, words), exchange)
-    elif exchange.expect:
-        yield Broken(path=("expect",), found="values without a reply to a read", expected="no values")
+    if exchange.never_sent:
+        yield Broken(path=("never_sent",), found="a request that devices take", expected="one that none takes")
+    yield from _orders(device, request, exchange.orders)
+    yield from _told(device, request, words, exchange)
+
+
+def _refused(error: ReplyError | RequestError, exchange: Exchange) -> Iterator[Broken]:
+    if isinstance(error, RequestError):
+        if not exchange.never_sent:
+            yield Broken(path=(), found=f"a request no device takes ({error})", expected="good frames")
+    elif error.kind != exchange.refused:
+        yield Broken(path=(), found=f"{error}", expected=str(exchange.refused or "good frames"))
+
+
+def _told(device: ModbusDevice, request: Request, words: tuple[int, ...], exchange: Exchange) -> Iterator[Broken]:
+    """What the reply to a read tells; nothing else tells anything."""
+    if isinstance(request, ReadRequest) and words:
+        yield from _read(device, request, words, exchange)
+    elif exchange.expect or exchange.identity:
+        name = "expect" if exchange.expect else "identity"
+        yield Broken(path=(name,), found="values without a reply to a read", expected="no values")
+
+
+def _read(device: ModbusDevice, read: ReadRequest, words: tuple[int, ...], exchange: Exchange) -> Iterator[Broken]:
+    yield from _compare(_values(device, read, words), exchange)
+    facts = {fact.key: fact for fact in device.identity}
+    for key, wanted in exchange.identity.items():
+        fact = facts.get(key)
+        start = fact.address - read.address if fact else 0
+        if fact is None or fact.table is not read.table or start < 0 or start + fact.registers > len(words):
+            yield Broken(path=("identity", key), found=f"the key {key!r}", expected="an identity that was read here")
+        elif (found := identity_text(fact, words[start : start + fact.registers])) != wanted:
+            yield Broken(path=("identity", key), found=repr(found), expected=repr(wanted))
+
+
+def _orders(device: ModbusDevice, request: Request, orders: Mapping[str, float]) -> Iterator[Broken]:
+    """Each order is one that a control of the profile sends."""
+    controls = {control.key: control for control in device.controls}
+    for key, number in orders.items():
+        if key not in controls:
+            expected = f"one of {', '.join(controls) or 'none'}"
+            yield Broken(path=("orders", key), found=f"the key {key!r}", expected=expected)
+            continue
+        try:
+            ours = write_request(controls[key], number)
+        except ControlError as error:
+            yield Broken(path=("orders", key), found=str(error), expected="a value that may be written")
+            continue
+        if ours != request:
+            yield Broken(path=("orders", key), found=str(request), expected=f"{ours}, as the control sends it")
 
 
 def _request(frame: bytes) -> tuple[int, Request]:

@@ -25,6 +25,12 @@ def told(name: str, exchange: str) -> list[tuple[str, str]]:
         ("generic/xy-md02", 'request: "01 04 00 01 00 01 60 0A", reply: "01 84 02 C2 C1", refused: exception'),
         ("senseair/s8", 'request: "FE 06 00 1F 00 B4 AC 74"'),
         ("nova/sds011", 'received: "AA C0 D4 04 3A 0A A1 60 1E AB", bad_frames: 1'),
+        ("waveshare/modbus-rtu-relay", 'request: "01 05 00 00 FF 00 8C 3A", orders: {relay_1: 1}'),
+        ("waveshare/modbus-rtu-relay", 'request: "01 05 00 FF 55 00 C2 AA", never_sent: true'),
+        (
+            "wirenboard/wb-mwac-v2",
+            'table: input, address: 270, words: "00 01 E2 40", identity: {serial_number: "123456"}',
+        ),
     ],
 )
 def test_what_is_read_as_the_capture_says_is_no_fault(name: str, exchange: str) -> None:
@@ -52,6 +58,62 @@ def test_what_is_read_as_the_capture_says_is_no_fault(name: str, exchange: str) 
 )
 def test_what_is_not_read_as_the_capture_says_is_told_with_its_place(exchange: str, place: str) -> None:
     assert [where_told for where_told, _ in told("generic/xy-md02", exchange)] == [f"exchanges[0].{place}".rstrip(".")]
+
+
+@pytest.mark.parametrize(
+    ("name", "exchange", "place", "found"),
+    [
+        (
+            "waveshare/modbus-rtu-relay",
+            'request: "01 05 00 00 FF 00 8C 3A", orders: {relay_2: 1}',
+            "orders.relay_2",
+            "",
+        ),
+        (
+            "waveshare/modbus-rtu-relay",
+            'request: "01 05 00 00 FF 00 8C 3A", orders: {relay_1: 0}',
+            "orders.relay_1",
+            "",
+        ),
+        (
+            "waveshare/modbus-rtu-relay",
+            'request: "01 05 00 00 FF 00 8C 3A", orders: {relay_1: 2}',
+            "orders.relay_1",
+            "found 2",
+        ),
+        (
+            "waveshare/modbus-rtu-relay",
+            'request: "01 05 00 00 FF 00 8C 3A", orders: {lamp: 1}',
+            "orders.lamp",
+            "'lamp'",
+        ),
+        (
+            "waveshare/modbus-rtu-relay",
+            'request: "01 05 00 00 FF 00 8C 3A", never_sent: true',
+            "never_sent",
+            "",
+        ),
+        ("waveshare/modbus-rtu-relay", 'request: "01 05 00 FF 55 00 C2 AA"', "", "no device takes"),
+        (
+            "wirenboard/wb-mwac-v2",
+            'table: input, address: 270, words: "00 01 E2 40", identity: {serial_number: "123"}',
+            "identity.serial_number",
+            "'123456'",
+        ),
+        (
+            "wirenboard/wb-mwac-v2",
+            'table: input, address: 270, words: "00 01", identity: {serial_number: "1"}',
+            "identity.serial_number",
+            "serial_number",
+        ),
+    ],
+)
+def test_an_order_or_identity_that_differs_is_told_with_its_place(
+    name: str, exchange: str, place: str, found: str
+) -> None:
+    ((where_told, found_told),) = told(name, exchange)
+    assert where_told == f"exchanges[0].{place}".rstrip(".")
+    assert found in found_told
 
 
 def test_a_serial_reading_that_differs_is_told_with_its_place() -> None:

@@ -1,6 +1,7 @@
 """The library that comes with the project: one test per profile, and what profiles are together."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -55,6 +56,11 @@ exchanges:
 """
 
 
+@cache
+def schema_check() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(profile_schema())
+
+
 def files(text: str = FIRST, capture: str | None = CAPTURE, name: str = "acme/t100") -> ProfileFiles:
     return ProfileFiles(
         name=name, file=f"{name}.yaml", text=text, capture_file=f"{name}.capture.yaml", capture_text=capture
@@ -81,7 +87,7 @@ def test_the_schema_on_disk_is_the_generated_one() -> None:
 @pytest.mark.parametrize("name", PATHS)
 def test_the_schema_takes_every_profile(name: str) -> None:
     tree = YAML(typ="safe", pure=True).load(read_text(PATHS[name]))
-    jsonschema.validate(json.loads(json.dumps(tree)), profile_schema())
+    schema_check().validate(json.loads(json.dumps(tree)))
 
 
 @pytest.mark.parametrize("blueprint", [BLUEPRINT, LINES_BLUEPRINT])
