@@ -22,7 +22,7 @@ _ROUNDING_S: Final = 1e-6
 
 
 class Lane(IntEnum):
-    """Who wants a turn: a person, a group with a period, one that has just failed, a sick device, work that has time."""
+    """Who wants a turn: a person, a group with a period, one that just failed, a sick device, work that has time."""
 
     OPERATOR = 0
     PERIODIC = 1
