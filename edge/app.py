@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from device_profiles.compiled import plain_to
 from edge.acquisition import Acquisition, NotAllowedError, UnknownError
-from edge.clock import Clock, SystemClock
+from edge.appraisal import Appraisal
+from edge.clock import SystemClock
 from edge.config import CheckedGateway
 from edge.control import ControlDoor, ControlError, socket_path
 from edge.diagnosis.agent_bus import ExchangeRequest, exchanged
@@ -28,6 +29,7 @@ from edge.spool.base import SpoolError
 from edge.spool.group_commit import GroupCommit
 from edge.spool.keeper import SpoolKeeper
 from edge.spool.sqlite import SqliteSpool
+from edge.time_trust import TimeTrust
 from edge.uplink.lanes import Lanes
 from edge.uplink.link import BrokerAddress, MqttLink
 from edge.uplink.sender import Identity, Sender, last_will_of
@@ -40,6 +42,7 @@ Told = dict[str, Any]
 _logger = logging.getLogger("edge")
 _MEGABYTE: Final = 1024 * 1024
 _DRAIN_S: Final = 5.0
+_CLOCK_ASKED_S: Final = 60.0
 _DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _CHECK_S: Final = 60.0
 _NEWEST_FAULTS: Final = 3
@@ -63,7 +66,7 @@ class Agent:
         SpoolError, ControlError: its spool or its socket cannot be had there.
     """
 
-    def __init__(self, checked: CheckedGateway, *, clock: Clock, chance: random.Random) -> None:
+    def __init__(self, checked: CheckedGateway, *, clock: SystemClock, chance: random.Random) -> None:
         config = checked.config
         self._config = config
         self._clock = clock
@@ -72,6 +75,7 @@ class Agent:
         gateway = GatewayId(config.gateway)
         identity = Identity(gateway=gateway, site=SiteId(config.site), agent_version=_version(), boot_ms=clock.now_ms())
         self._acquisition = Acquisition(checked, clock=clock)
+        self._trust = TimeTrust()
         spool = SqliteSpool.open(
             state_dir / "spool.sqlite",
             gateway=gateway,
@@ -94,6 +98,7 @@ class Agent:
             clock=clock,
             inventory=self._acquisition.inventory(),
             devices=self._acquisition.health.statuses,
+            trust=self._trust,
             send_s=config.send_s,
         )
         self._group = GroupCommit(
@@ -102,6 +107,9 @@ class Agent:
             records=config.spool.commit_records,
             seconds=config.spool.commit_s,
             on_accepted=self._sender.accepted,
+        )
+        self._appraisal = Appraisal(
+            config.devices, health=self._acquisition.health, trust=self._trust, clock=clock, keep=self._group.add
         )
         self._fault_file = FaultFile(state_dir / FAULT_FILE)
         self._door = ControlDoor(
@@ -127,7 +135,8 @@ class Agent:
                 sender = tasks.create_task(self._sender.run(), name="sender")
                 group = tasks.create_task(self._group.run(), name="group-commit")
                 door = tasks.create_task(self._door.run(), name="control")
-                reading = tasks.create_task(self._acquisition.run(self._group.add), name="acquisition")
+                reading = tasks.create_task(self._acquisition.run(self._appraisal.take), name="acquisition")
+                watch = tasks.create_task(self._watch_clock(), name="clock")
                 faults = tasks.create_task(self._keep_faults(), name="faults")
                 await stop.wait()
                 _logger.info("stopping: what was read is made durable and delivered")
@@ -139,6 +148,7 @@ class Agent:
                 await _ended(link)
                 await _ended(door)
                 await _ended(faults)
+                await _ended(watch)
                 self._keep_settled(within_s=0.0)
         finally:
             self._keeper.close()
@@ -184,10 +194,20 @@ class Agent:
                 "dropped_before_acceptance": held.dropped,
                 "trouble": held.trouble,
             },
+            "clock": {
+                "quality": self._trust.quality(at_s=self._clock.monotonic_s()).name.lower(),
+                "hub_ahead_s": None if self._trust.hub_ahead_ms is None else self._trust.hub_ahead_ms / 1000,
+            },
             "buses": {bus: worker.load() for bus, worker in self._acquisition.workers.items()},
             "faults": [fault_line(one) for one in self._acquisition.faults.incidents()[-_NEWEST_FAULTS:]],
             "devices": self._acquisition.health.snapshot(now_ms=now_ms),
         }
+
+    async def _watch_clock(self) -> None:
+        """Ask the kernel now and then whether it follows a time server."""
+        while True:
+            self._trust.kernel_says(is_disciplined=self._clock.is_disciplined())
+            await self._clock.sleep(_CLOCK_ASKED_S)
 
     async def _keep_faults(self) -> None:
         """Keep on disk what went wrong, as soon as its aftermath is over."""

@@ -1,10 +1,15 @@
 """The only place of the agent that may ask the time or wait."""
 
 import asyncio
+import ctypes
 import math
+import sys
 import time
 from typing import Any, Final, Protocol
 
+_TIMEX_BYTES: Final = 256  # struct timex is 208 on 64-bit machines
+_TIMEX_STATUS: Final = 5 * ctypes.sizeof(ctypes.c_long)  # behind modes, offset, freq, maxerror and esterror
+_STA_UNSYNC: Final = 0x40
 _LOOP_TICK_S: Final = 0.001  # epoll counts in milliseconds
 _FINE_S: Final = 0.005  # the silence between frames at 9600 baud and above
 
@@ -27,6 +32,19 @@ class Clock(Protocol):
 
 class SystemClock:
     """The machine's clock."""
+
+    def is_disciplined(self) -> bool:
+        """Whether the kernel follows a time server; False where it cannot be asked.
+
+        Source: adjtimex(2), the flag STA_UNSYNC of `status`.
+        """
+        state = ctypes.create_string_buffer(_TIMEX_BYTES)
+        try:
+            told = ctypes.CDLL(None).adjtimex(state)
+        except (OSError, AttributeError):
+            return False
+        status = int.from_bytes(state.raw[_TIMEX_STATUS : _TIMEX_STATUS + 4], sys.byteorder)
+        return told >= 0 and not status & _STA_UNSYNC
 
     def now_ms(self) -> int:
         """UTC, milliseconds since 1970."""

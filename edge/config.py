@@ -19,6 +19,7 @@ STRICT: Final = {"extra": "forbid"}
 Text = Annotated[str, MinLen(1)]
 Port = Annotated[int, Interval(ge=1, le=65535)]
 Seconds = Annotated[float, Interval(gt=0, le=86400)]
+Band = Annotated[float, Interval(gt=0)]
 
 
 class BusKind(StrEnum):
@@ -84,11 +85,39 @@ class BusConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckConfig:
+    """What is expected of one point; 0 expects nothing, and what is not given is what is usual for its quantity.
+
+    `stuck_h`: after so many hours without a change it is stuck. `change_per_min`: it moves no faster, in its unit.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    stuck_h: Annotated[float, Interval(ge=0, le=8760)] | None = None
+    change_per_min: Annotated[float, Interval(ge=0)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportConfig:
+    """Report by exception: what is within the deadbands of the recorded reading is held back, `max_silence_s` at most.
+
+    Deadbands are by point, in its unit or in percent of the recorded number; without one any change is recorded.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    max_silence_s: Seconds = 300.0
+    deadband: dict[str, Band] = field(default_factory=dict)
+    deadband_percent: dict[str, Band] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceConfig:
     """One device: which profile reads it, on which bus.
 
     `every_s` changes the profile's periods, by group. `parameters` are the numbers that its profile asks for.
-    `controls` are those of the profile that may be written; none is, unless it is named here.
+    `controls` are those of the profile that may be written; none is, unless it is named here. `checks` change what is
+    expected of its points. Without `report` every reading is recorded.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -101,6 +130,8 @@ class DeviceConfig:
     every_s: dict[str, Seconds] = field(default_factory=dict)
     parameters: dict[str, float] = field(default_factory=dict)
     controls: tuple[Text, ...] = ()
+    checks: dict[str, CheckConfig] = field(default_factory=dict)
+    report: ReportConfig | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from device_profiles.yaml_tree import Path as KeyPath
 from device_profiles.yaml_tree import Tree, YamlTree
 from edge.config import BusKind
 from edge.named_profiles import NamedProfiles
+from wire.quantities import QuantityKind, quantity
 
 
 def kind_of(bus: Mapping[str, Tree]) -> BusKind | None:
@@ -42,6 +43,7 @@ def device_rules(tree: YamlTree, profiles: NamedProfiles) -> Iterator[Broken]:
             yield from _period_rules(path, device, profile)
             yield from _parameter_rules(path, device, profile)
             yield from _control_rules(path, device, profile)
+            yield from _point_rules(path, device, profile)
             if bus is not None and (kind := kind_of(bus)) is not None:
                 yield from _fit_rules(path, device, kind, profile)
                 yield from _address_rules(path, device, profile, taken, occupied)
@@ -97,6 +99,23 @@ def _control_rules(path: KeyPath, device: Mapping[str, Tree], profile: DevicePro
         if isinstance(name, str) and name not in known:
             expected = f"one of {', '.join(known)}" if known else f"none: {profile.profile} has no controls"
             yield Broken(path=(*path, "controls", index), found=shown(name), expected=expected + closest(name, known))
+
+
+def _point_rules(path: KeyPath, device: Mapping[str, Tree], profile: DeviceProfile) -> Iterator[Broken]:
+    """Only points of the profile can be checked or have a deadband; a deadband only where numbers have distances."""
+    kinds = {point.key: quantity(point.quantity).kind for group in profile.groups for point in group.layout}
+    report = device.get("report")
+    bands = report if isinstance(report, dict) else {}
+    said: dict[KeyPath, Tree] = {("checks",): device.get("checks")}
+    said |= {("report", key): bands.get(key) for key in ("deadband", "deadband_percent")}
+    for at, names in said.items():
+        for name in names if isinstance(names, dict) else ():
+            if name not in kinds:
+                expected = f"a point of {profile.profile}: {', '.join(kinds)}" + closest(str(name), kinds)
+                yield Broken(path=(*path, *at, name), found=shown(name), expected=expected)
+            elif at[0] == "report" and kinds[name] not in {QuantityKind.GAUGE, QuantityKind.ANGLE}:
+                expected = "none: every change of it is recorded"
+                yield Broken(path=(*path, *at, name), found=f"a deadband for a {kinds[name]}", expected=expected)
 
 
 def _fit_rules(path: KeyPath, device: Mapping[str, Tree], kind: BusKind, profile: DeviceProfile) -> Iterator[Broken]:

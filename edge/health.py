@@ -34,6 +34,8 @@ class DeviceHealth:
     bus: str
     reads: int = 0
     late: int = 0
+    held_back: int = 0
+    appraised: Counter[Quality] = field(default_factory=Counter)
     last_good_ms: int | None = None
     is_silent: bool = False
     trouble: str | None = None
@@ -54,6 +56,11 @@ class DeviceHealth:
         """A group was read, or could not be: what it gave."""
         for point, value in zip(layout, values, strict=True):
             self.last[group, point.key] = LastValue(point, value, time_ms)
+
+    def note_appraised(self, worst: Quality, *, is_kept: bool) -> None:
+        """A reading was found to be as good as its worst value, and kept, or held back because it says nothing new."""
+        self.appraised[worst] += 1
+        self.held_back += not is_kept
 
     def note_answer(self, *, time_ms: int) -> None:
         """The device answered."""
@@ -99,6 +106,10 @@ class Health:
         """The health of one device, made when first asked for."""
         return self._devices.setdefault(device, DeviceHealth(device, profile, bus, on_fault=self._on_fault))
 
+    def of(self, device: DeviceId) -> DeviceHealth:
+        """The health of a device that is known."""
+        return self._devices[device]
+
     def statuses(self) -> tuple[DeviceStatus, ...]:
         """For the gateway's status message."""
         return tuple(
@@ -143,6 +154,8 @@ def _plain(health: DeviceHealth, now_ms: int) -> dict[str, Any]:
         "last_answer_age_s": None if age_ms is None else round(age_ms / 1000, 1),
         "reads": health.reads,
         "late": health.late,
+        "held_back": health.held_back,
+        "readings": {quality.name.lower(): count for quality, count in sorted(health.appraised.items())},
         "errors": dict(health.errors),
         "trouble": health.trouble,
         "values": plain_values(health.last, now_ms=now_ms),

@@ -8,7 +8,7 @@ I3. Silence is recorded: a group without a reading for three periods (at least 5
 import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from device_profiles.decode_serial import FrameReader, SerialReading
@@ -20,6 +20,7 @@ from edge.clock import Clock
 from edge.dialogue import DeviceDialogue
 from edge.drivers.base import ByteStream, DriverError, DriverFault
 from edge.health import DeviceHealth
+from edge.plausibility import DeviceClock, as_stale
 from edge.schedule import Lane
 from edge.spool.base import Reading
 from wire.records import Quality, RecordKind, Stream, Value
@@ -46,6 +47,7 @@ class _Group:
     heard_s: float = 0.0
     silences: int = 0
     held: tuple[Reading, ...] = ()
+    clock: DeviceClock = field(default_factory=DeviceClock)
 
     @property
     def is_event(self) -> bool:
@@ -210,6 +212,8 @@ class DeviceStreamer:
         group.heard_s = self._clock.monotonic_s()
         group.silences = 0
         values = tuple(_NOT_READY for _ in one.values) if self._dialogue.is_warming_up else one.values
+        if not group.is_event and group.clock.stands_still(one.device_time_ms, at_s=group.heard_s):
+            values = as_stale(values)
         return Reading(stream=group.stream, time_ms=time_ms, values=values)
 
     def _keep(self, group: _Group, readings: list[Reading], submit: Submit) -> None:

@@ -3,7 +3,8 @@
 Each value is evidence: that a random register reads as a plausible one is likely where any number will do, and very
 unlikely where the range is narrow. The weight of a good value is how many bits of chance it would have taken.
 
-I1. A register that holds 0, as unused ones do, speaks for no profile, however well 0 fits.
+I1. A register that holds 0, as unused ones do, speaks for no profile, however well 0 fits. That a device has contacts
+    where a profile says so speaks for it a little.
 I2. What is refused, silent or out of range speaks against a profile.
 """
 
@@ -31,6 +32,7 @@ _LEAST_GOOD_BITS: Final = 0.5  # that there is something at the address at all
 _ZERO_BITS: Final = -0.05  # of two profiles that fit, the one that leaves less unexplained
 _LEAST_BITS: Final = 1.0
 _ANSWERED_BITS: Final = 1.0  # most devices refuse what they do not have
+_CONTACTS_BITS: Final = 7.0  # and few have coils or discrete inputs at all
 _LEAST_FLOAT: Final = 1e-6  # two whole numbers read as one float are mostly far smaller than anything that is measured
 _OUT_OF_RANGE_BITS: Final = -8.0
 _NO_VALUE_BITS: Final = -1.0
@@ -97,7 +99,7 @@ def fit(profile: DeviceProfile, answers: Mapping[ReadRequest, Answer]) -> Fit:
         answers: to requests of `probe_requests`: what was read, or why nothing was.
     """
     refused = sum(isinstance(answer, Quality) for answer in answers.values())
-    bits = refused * _REFUSED_BITS + (len(answers) - refused) * _ANSWERED_BITS
+    bits = sum(_answer_bits(request, answer) for request, answer in answers.items())
     bits += sum(_name_bits(profile.device.model, text) for text in _names_told(profile, answers))
     found: list[tuple[float, ModbusPoint, Value]] = []
     for point, value, words in _decoded(profile, answers):
@@ -108,7 +110,7 @@ def fit(profile: DeviceProfile, answers: Mapping[ReadRequest, Answer]) -> Fit:
     samples = tuple(
         Sample(key=point.key, number=value.number, unit=quantity(point.quantity).unit)
         for weight, point, value in found[:_SAMPLES]
-        if value.number is not None and weight > 0
+        if value.number is not None and (weight > 0 or point.type is None)
     )
     return Fit(
         profile=profile.profile,
@@ -160,12 +162,20 @@ def _words(point: ModbusPoint, answers: Mapping[ReadRequest, Answer]) -> tuple[i
     return None
 
 
+def _answer_bits(request: ReadRequest, answer: Answer) -> float:
+    if isinstance(answer, Quality):
+        return _REFUSED_BITS
+    return _CONTACTS_BITS if request.table.is_bits else _ANSWERED_BITS
+
+
 def _weight(point: ModbusPoint, value: Value, words: tuple[int, ...]) -> float:
     if value.quality is Quality.OUT_OF_RANGE:
         return _OUT_OF_RANGE_BITS
     if value.number is None:
         return _NO_VALUE_BITS
     raw = raw_number(point, words)
+    if not raw and point.type is None:
+        return 0.0  # a contact that is open is as usual as one that is closed
     if not raw or (point.type in _FLOATS and abs(raw) < _LEAST_FLOAT):
         return _ZERO_BITS if not raw else _TINY_BITS
     return max(_LEAST_GOOD_BITS, min(_MOST_BITS, chance_bits(point)))

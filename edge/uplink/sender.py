@@ -4,12 +4,13 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from edge.clock import Clock, set_within
 from edge.spool.base import SpoolBrokenError, SpoolError, SpoolState
 from edge.spool.keeper import SpoolKeeper
+from edge.time_trust import TimeTrust
 from edge.uplink.base import Link
 from edge.uplink.lanes import Lane, Lanes
 from wire.codec import MAX_RECORDS, decode_commit, encode_batch, encode_inventory, encode_status
@@ -68,10 +69,11 @@ class Sender:
         clock: the agent's clock.
         inventory: what this gateway reads.
         devices: how its devices are.
+        trust: is told the hub's time, and knows how good ours is.
         send_s: a batch leaves at least this often while there is something to send.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - given all it needs by name
         self,
         *,
         identity: Identity,
@@ -81,9 +83,11 @@ class Sender:
         clock: Clock,
         inventory: Inventory,
         devices: Callable[[], tuple[DeviceStatus, ...]],
+        trust: TimeTrust,
         send_s: float,
     ) -> None:
         self._identity = identity
+        self._trust = trust
         self._keeper = keeper
         self._link = link
         self._lanes = lanes
@@ -130,6 +134,7 @@ class Sender:
         if not self._identity.gateway == gateway == commit.gateway:
             self._counts["foreign"] += 1
             return
+        self._trust.hub_says(commit.hub_time_ms, now_ms=self._clock.now_ms(), at_s=self._clock.monotonic_s())
         self._commits.append(commit)
         self._wake.set()
 
@@ -275,7 +280,9 @@ class Sender:
 
     async def _say_status(self, *, online: bool) -> bool:
         self._status_at_s = self._clock.monotonic_s()
-        status = status_of(self._identity, await self._keeper.state(), online=online, devices=self._devices())
+        quality = self._trust.quality(at_s=self._clock.monotonic_s())
+        told = status_of(self._identity, await self._keeper.state(), online=online, devices=self._devices())
+        status = replace(told, time_quality=quality)
         return await self._link.publish(up_topic(self._identity.gateway, Up.STATUS), encode_status(status), retain=True)
 
 

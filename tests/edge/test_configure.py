@@ -46,6 +46,8 @@ devices:
   - {device: meter-4, bus: both, profile: eastron/sdm630, unit: 300, every_s: {power: 10}}
   - {device: wind-1, bus: both, profile: ecowitt/wn90lp, unit: 5, every_s: {weather: 0}}
   - {device: meter-5, bus: both, profile: eastron/sdm120, unit: 6, controls: [reset], parameters: {ratio: 4}}
+  - {device: meter-6, bus: both, profile: eastron/sdm120, unit: 7, checks: {voltag: {stuck_h: 0}, power: {stuck_h: -1}}}
+  - {device: meter-7, bus: both, profile: eastron/sdm120, unit: 8, report: {deadband: {energy_import: 1, voltage: 0}}}
 """
 
 # Line, where, and a word of what was found or expected: in the order of the file.
@@ -76,6 +78,10 @@ FAULTS = [
     (27, "devices[8].every_s.weather", "more than 0"),
     (28, "devices[9].parameters.ratio", "asks for no number"),
     (28, "devices[9].controls[0]", "has no controls"),
+    (29, "devices[10].checks.power.stuck_h", "0 or more"),
+    (29, "devices[10].checks.voltag", "did you mean voltage"),
+    (30, "devices[11].report.deadband.voltage", "more than 0"),
+    (30, "devices[11].report.deadband.energy_import", "every change of it is recorded"),
 ]
 
 WITH_PARAMETER = """\

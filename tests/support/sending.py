@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from edge.clock import Clock, SystemClock
 from edge.spool.base import Spool
 from edge.spool.keeper import SpoolKeeper
+from edge.time_trust import TimeTrust
 from edge.uplink.base import Link
 from edge.uplink.lanes import Lanes
 from edge.uplink.sender import Identity, Sender
@@ -42,6 +43,7 @@ def sender_of(keeper: SpoolKeeper, link: Link, clock: Clock, *, first_wait_s: fl
         clock=clock,
         inventory=INVENTORY,
         devices=devices,
+        trust=TimeTrust(),
         send_s=1.0,
     )
 

@@ -1,0 +1,149 @@
+"""Sensors that stand still, jumps that nature does not make, and clocks that nobody vouches for."""
+
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.plausibility import Check, DeviceClock, Judge, as_stale, usual_check
+from edge.time_trust import TimeTrust
+from wire.quantities import quantity
+from wire.records import PointLayout, Quality, TimeQuality, Value
+
+HOUR_S = 3600.0
+MINUTE_S = 60.0
+
+
+def judge_of(name: str = "temperature", **expected: float) -> Judge:
+    point = PointLayout(key="p", quantity=name, unit=quantity(name).unit)
+    return Judge((point,), {"p": Check(**expected)})
+
+
+def told(judge: Judge, number: float | None, at_s: float) -> Quality:
+    value = Value(number, Quality.GOOD if number is not None else Quality.TIMEOUT)
+    (judged,) = judge.judged((value,), at_s=at_s)
+    assert judged.number == number
+    return judged.quality
+
+
+values = st.one_of(
+    st.floats(-50, 50).map(Value),
+    st.sampled_from((Value(None, Quality.TIMEOUT), Value(3, Quality.OUT_OF_RANGE), Value(20), Value(20))),
+)
+
+
+@given(st.lists(st.tuples(values, st.floats(0, 4 * HOUR_S)), max_size=40))
+def test_i1_a_judgement_only_ever_makes_a_good_value_s_quality_worse(readings: list[tuple[Value, float]]) -> None:
+    judge, at_s = judge_of(stuck_after_s=HOUR_S, change_per_min=3), 0.0
+    for value, passed_s in readings:
+        at_s += passed_s
+        (judged,) = judge.judged((value,), at_s=at_s)
+        assert judged.number == value.number
+        assert judged.quality is value.quality or (value.quality is Quality.GOOD and judged.quality > Quality.GOOD)
+
+
+@given(st.lists(st.floats(-50, 50), min_size=2, max_size=60))
+def test_i2_a_number_that_changes_is_not_stuck(numbers: list[float]) -> None:
+    judge = judge_of(stuck_after_s=HOUR_S)
+    changing = [one for one, after in pairwise(numbers) if one != after]
+    assert all(told(judge, one, 2 * HOUR_S * index) is Quality.GOOD for index, one in enumerate(changing))
+
+
+def test_a_sensor_that_repeats_itself_is_stuck_until_it_moves() -> None:
+    judge = judge_of(stuck_after_s=3 * HOUR_S)
+    qualities = [told(judge, 21.5, minute * MINUTE_S) for minute in range(200)]
+    assert qualities == [Quality.GOOD] * 180 + [Quality.STUCK] * 20
+    assert told(judge, 21.6, 200 * MINUTE_S) is Quality.GOOD
+
+
+def test_silence_in_between_does_not_unstick_a_sensor() -> None:
+    judge = judge_of(stuck_after_s=HOUR_S)
+    assert [told(judge, number, at_s) for number, at_s in ((5.1, 0), (None, 1800), (5.1, HOUR_S))] == [
+        Quality.GOOD,
+        Quality.TIMEOUT,
+        Quality.STUCK,
+    ]
+
+
+@pytest.mark.parametrize(("name", "number"), [("wind_speed", 0.0), ("humidity", 100.0), ("pm2_5", 0.0)])
+def test_i2_where_a_quantity_may_rest_it_is_not_stuck(name: str, number: float) -> None:
+    judge = judge_of(name, stuck_after_s=HOUR_S)
+    assert [told(judge, number, hour * HOUR_S) for hour in range(10)] == [Quality.GOOD] * 10
+
+
+def test_a_spike_is_doubted_and_what_follows_is_not() -> None:
+    judge = judge_of(change_per_min=3)
+    series = [20.0, 20.1, 85.0, 20.2, 20.1]
+    assert [told(judge, one, 10.0 * index) for index, one in enumerate(series)] == [
+        Quality.GOOD,
+        Quality.GOOD,
+        Quality.OUT_OF_RANGE,
+        Quality.GOOD,
+        Quality.GOOD,
+    ]
+
+
+def test_i3_a_step_is_believed_after_two_minutes() -> None:
+    judge = judge_of(change_per_min=3)
+    assert told(judge, 20.0, 0) is Quality.GOOD
+    qualities = [told(judge, 60.0 + index % 2, 10.0 * (index + 1)) for index in range(20)]
+    assert qualities == [Quality.OUT_OF_RANGE] * 12 + [Quality.GOOD] * 8
+
+
+def test_noise_all_over_the_place_is_never_believed() -> None:
+    judge = judge_of(change_per_min=3)
+    assert told(judge, 20.0, 0) is Quality.GOOD
+    assert {told(judge, 20.0 + 30 * math.sin(index) + 60, 10.0 * (index + 1)) for index in range(60)} == {
+        Quality.OUT_OF_RANGE
+    }
+
+
+def test_slow_changes_are_believed_however_far_they_go() -> None:
+    judge = judge_of(change_per_min=3)
+    assert {told(judge, index * 0.4, 10.0 * index) for index in range(100)} == {Quality.GOOD}
+
+
+def test_what_nothing_is_expected_of_may_rest_and_jump() -> None:
+    assert usual_check("io", "relay") == usual_check("weather", "rain_total") == Check()
+    judge = judge_of("setting")
+    assert [told(judge, number, hour * HOUR_S) for hour, number in enumerate((5, 5, 500, 5))] == [Quality.GOOD] * 4
+
+
+def test_every_usual_check_is_of_a_quantity_that_moves() -> None:
+    assert usual_check("weather", "temperature").stuck_after_s == 3 * HOUR_S
+    assert usual_check("soil", "temperature") == Check()
+
+
+def test_readings_whose_device_tells_the_same_time_for_minutes_are_old() -> None:
+    clock = DeviceClock()
+    assert [clock.stands_still(1000 * second, at_s=second) for second in (0, 100, 200, 300)] == [False] * 4
+    assert [clock.stands_still(300_000, at_s=at_s) for at_s in (310.0, 470.0, 480.0)] == [False, False, True]
+    assert not clock.stands_still(481_000, at_s=481.0)
+    assert not any(clock.stands_still(None, at_s=at_s) for at_s in (500.0, 900.0))
+    assert as_stale((Value(5), Value(None, Quality.TIMEOUT))) == (Value(5, Quality.STALE), Value(None, Quality.TIMEOUT))
+
+
+def test_a_clock_that_nobody_vouches_for_is_not_trusted() -> None:
+    trust = TimeTrust()
+    assert trust.quality(at_s=0) is TimeQuality.UNSYNCED
+    trust.kernel_says(is_disciplined=True)
+    assert trust.quality(at_s=0) is TimeQuality.SYNCED
+
+
+def test_the_hub_s_clock_vouches_for_ours_for_an_hour() -> None:
+    trust = TimeTrust()
+    trust.hub_says(10_000, now_ms=10_400, at_s=0)
+    assert trust.quality(at_s=10) is TimeQuality.SYNCED
+    assert trust.quality(at_s=HOUR_S + 1) is TimeQuality.UNSYNCED
+
+
+def test_a_hub_that_is_ahead_shows_that_we_are_behind_and_a_late_message_shows_nothing() -> None:
+    trust = TimeTrust()
+    trust.hub_says(90_000, now_ms=10_000, at_s=0)
+    assert trust.quality(at_s=1) is TimeQuality.ESTIMATED
+    trust.hub_says(20_000, now_ms=20_100, at_s=20)
+    assert trust.quality(at_s=21) is TimeQuality.SYNCED
+    trust.hub_says(20_500, now_ms=50_000, at_s=50)
+    assert trust.quality(at_s=51) is TimeQuality.SYNCED
