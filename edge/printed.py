@@ -14,6 +14,10 @@ _HOUR_MIN: Final = 60
 _DAY_H: Final = 24
 _KILO: Final = 1000
 _COLUMNS: Final = 80
+_CLOCKS: Final = {
+    "unsynced": "no time server and no hub vouches for it",
+    "estimated": "it differs from the hub's",
+}
 _NAME_COLUMNS: Final = 29  # the longest group and point of the library
 
 
@@ -33,6 +37,8 @@ def status_text(status: Told) -> str:
     ]
     if spool["trouble"]:
         lines.append(f"        TROUBLE: {spool['trouble']}; {spool['held']} readings wait in memory")
+    if status["clock"]["quality"] != "synced":
+        lines.append(f"clock   {_CLOCKS[status['clock']['quality']]}; values are stored as time_estimated")
     lines = [part for line in lines for part in wrapped(line, indent=8)]
     lines.extend(part for fault in status.get("faults", ()) for part in wrapped(_fault_text(fault), indent=8))
     for device in status["devices"]:
@@ -103,8 +109,10 @@ def _device_lines(device: Told) -> list[str]:
     answered = "never answered" if age_s is None else f"answered {age_text(age_s)} ago"
     silent = ", SILENT" if device["silent"] else ""
     lines = wrapped(f"{device['device']} ({device['profile']} on {device['bus']}): {answered}{silent}", indent=2)
-    if device.get("identity"):
+    if device["identity"]:
         lines.extend(wrapped("  " + ", ".join(f"{key} {text}" for key, text in device["identity"].items()), indent=4))
+    if device["held_back"]:
+        lines.append(f"  {device['held_back']} of {sum(device['readings'].values())} readings held back as no news")
     errors = ", ".join(f"{kind} {count}" for kind, count in device["errors"].items())
     if errors:
         lines.extend(wrapped(f"  errors: {errors}", indent=4))

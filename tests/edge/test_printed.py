@@ -21,6 +21,9 @@ def device_of(values: list[dict[str, Any]]) -> dict[str, Any]:
         "device": "meter-at-the-main-distribution-board-of-the-east-wing",
         "profile": "wirenboard/wb-mcm8",
         "bus": "rs485-in-the-basement",
+        "identity": {"serial_number": "0123456789" * 4, "firmware": "3.14.159"},
+        "held_back": 12345678,
+        "readings": {"good": 123456789},
         "silent": True,
         "quality": "timeout",
         "last_answer_age_s": LONGEST_AGE_S,
@@ -55,6 +58,7 @@ def status_with(*devices: dict[str, Any]) -> dict[str, Any]:
             "trouble": "spool /var/lib/sen/state/spool.sqlite: database or disk is full; make room on the disk",
             "held": 12345,
         },
+        "clock": {"quality": "estimated", "hub_ahead_s": 5.0},
         "devices": list(devices),
     }
 
