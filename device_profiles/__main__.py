@@ -3,12 +3,13 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from device_profiles.bus_load import BusLoad, modbus_load
 from device_profiles.coverage import coverage, coverage_document
 from device_profiles.faults import Fault, FileFaults
 from device_profiles.library import (
@@ -26,6 +27,7 @@ from device_profiles.library import (
 from device_profiles.lint import check_files, lint
 from device_profiles.overview import overview, overview_lines
 from device_profiles.parse import PROFILE_ID, parse_profile
+from device_profiles.plan_text import plan_lines, sum_line
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -121,6 +123,33 @@ def show(
         print(json.dumps(overview(read), indent=2, ensure_ascii=False))
     else:
         print("\n".join(overview_lines(read)))
+
+
+@app.command("plan", epilog="Example: sen-profile plan eastron/sdm120 --baud 19200 --devices 10")
+def plan(
+    profile: Annotated[str, typer.Argument(help="A name of the library, or a file.")],
+    *,
+    folders: Folders = None,
+    baud: Annotated[int | None, typer.Option(min=50, help="The line's speed; else the factory's.")] = None,
+    period: Annotated[float | None, typer.Option(min=0.1, help="Seconds, for all groups; else the profile's.")] = None,
+    devices: Annotated[int, typer.Option(min=1, max=247, help="How many of them are on the line.")] = 1,
+    response_ms: Annotated[int, typer.Option(min=0, help="How long they take before they answer.")] = 20,
+) -> None:
+    """Print the requests that read a Modbus device, their wire time, the bus load, and whether the periods hold."""
+    path = _paths([profile], folders or [])[0]
+    read = parse_profile(read_text(path), str(path))
+    if read.modbus is None:
+        raise LibraryError(f"{read.profile} speaks a protocol of its own: only Modbus is planned")
+    speed = baud or read.line.baud
+    periods_s = {} if period is None else {group.name: period for group in read.modbus.groups}
+    one = modbus_load(read.profile, read.modbus, periods_s, baud=speed, response_ms=response_ms)
+    load = BusLoad(tuple(replace(group, device=f"device-{n}") for n in range(devices) for group in one))
+    print(f"{read.profile} at {speed} baud, where answers begin after {response_ms} ms")
+    print("\n".join(plan_lines(BusLoad(one), with_requests=True)))
+    if devices > 1:
+        print(sum_line(load))
+    if not load.is_possible:
+        raise typer.Exit(1)
 
 
 @app.command("coverage", epilog="Example: sen-profile coverage > docs/library.md")

@@ -19,6 +19,7 @@ from device_profiles.yaml_tree import Tree, YamlTree
 from edge.config import BusKind, CheckedGateway, GatewayConfig
 from edge.control import ControlError, socket_path
 from edge.device_rules import device_rules, kind_of, line_rules
+from edge.load_rules import load_rules
 from edge.named_profiles import NamedProfiles
 from wire.errors import WireError
 from wire.identifiers import check_identifier
@@ -51,6 +52,7 @@ def checked_gateway(path: Path) -> CheckedGateway:
         yield from _bus_rules(tree)
         yield from device_rules(tree, profiles)
         yield from line_rules(tree, profiles)
+        yield from load_rules(tree, profiles)
 
     try:
         config = read_document(text, str(path), GatewayConfig, rules=rules)

@@ -2,7 +2,7 @@
 
 import typer
 
-from edge.commands import doctor, logs, running, scan, support
+from edge.commands import doctor, logs, plan, running, scan, support
 
 app = typer.Typer(
     name="sen-edge",
@@ -16,6 +16,7 @@ app.command()(running.status)
 app.command()(running.read)
 app.command()(running.write)
 app.command(name="test")(running.one_cycle)
+app.command()(plan.plan)
 app.command()(scan.scan)
 app.command()(doctor.doctor)
 app.command()(logs.logs)
