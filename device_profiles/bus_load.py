@@ -171,8 +171,9 @@ def arithmetic(load: BusLoad) -> str:
     shortest_s = min((group.period_s for group in load.groups), default=0.0)
     requests = sum(len(group.turns) * shortest_s / group.period_s for group in load.groups)
     count = len(load.devices())
+    devices = "1 device" if count == 1 else f"{count} devices"
     return (
-        f"{count} {'device asks' if count == 1 else 'devices ask'} {requests:.3g} requests in {shortest_s:g} s, which take "
+        f"{devices}: {requests:.3g} requests in {shortest_s:g} s, which take "
         f"{load.share * shortest_s:.3g} s of the line: {_percent(load.share)}"
     )
 

@@ -26,7 +26,7 @@ def test_periods_that_a_line_cannot_hold_are_refused_with_the_arithmetic_and_the
         checked_gateway(path)
     (fault,) = found.value.faults
     assert path.read_text().splitlines()[fault.line - 1].strip().startswith("- {bus: line")
-    assert "12 devices ask" in fault.found
+    assert "12 devices: " in fault.found
     assert "% " in f"{fault.found} "
     assert "every period" in fault.expected
 
