@@ -28,6 +28,7 @@ from device_profiles.lint import check_files, lint
 from device_profiles.overview import overview, overview_lines
 from device_profiles.parse import PROFILE_ID, parse_profile
 from device_profiles.plan_text import plan_lines, sum_line
+from device_profiles.simulator.command import simulate
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -150,6 +151,9 @@ def plan(
         print(sum_line(load))
     if not load.is_possible:
         raise typer.Exit(1)
+
+
+app.command("simulate", epilog="Example: sen-profile simulate eastron/sdm120 --pty /tmp/meter --unit 1")(simulate)
 
 
 @app.command("coverage", epilog="Example: sen-profile coverage > docs/library.md")

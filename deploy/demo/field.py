@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Final
 
 from deploy.demo import layout
-from deploy.demo.clock import Clock, SystemClock
 from deploy.demo.devices import (
     COUNTER_PROFILE,
     TURBINE_PULSES_PER_S,
@@ -28,7 +27,6 @@ from deploy.demo.devices import (
     vehicle_values,
 )
 from deploy.demo.layout import DemoBus, DemoDevice
-from deploy.demo.lines import PtyLine, RtuAnswers, TcpAnswers, port_of, tcp_endpoint
 from deploy.demo.recordings import Bytes, RecordingError, endless
 from deploy.demo.replay import AIR_SPEED, Replay, load_replay
 from deploy.demo.scene import Moment, Scene, Vehicle, vehicles
@@ -36,6 +34,9 @@ from device_profiles.library import load_profile
 from device_profiles.model import DeviceProfile
 from device_profiles.simulate import ModbusResponder
 from device_profiles.simulate_serial import Asked, SerialResponder
+from device_profiles.simulator.clock import Clock, SystemClock
+from device_profiles.simulator.faults import Piece
+from device_profiles.simulator.lines import PtyLine, RtuAnswers, TcpAnswers, port_of, tcp_endpoint
 
 READY_NAME: Final = "field.json"
 PORTS_NAME: Final = "ports"
@@ -73,9 +74,9 @@ class Radar:
         """Take a vehicle into the queue; its `at_s` is in seconds since 1970."""
         self._queue.append(vehicle)
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> list[Piece]:
         """Answer requests with one vehicle each, or with none."""
-        return [self._reply(asked) for asked in self._responder.feed(data)]
+        return [Piece(self._reply(asked)) for asked in self._responder.feed(data)]
 
     def _reply(self, asked: Asked) -> bytes:
         if not self._queue:
@@ -148,9 +149,9 @@ class Field:
             self._line(bus, RtuAnswers(responders))
             return
         if bus.kind == layout.TCP:
-            server = await tcp_endpoint(lambda: TcpAnswers(responders))
+            server = await tcp_endpoint(lambda: TcpAnswers(responders), host=layout.HOST)
         else:
-            server = await tcp_endpoint(lambda: RtuAnswers(responders), baud=bus.baud)
+            server = await tcp_endpoint(lambda: RtuAnswers(responders), host=layout.HOST, baud=bus.baud)
         self._servers.append(server)
         self._places[bus.bus] = port_of(server)
 

@@ -19,8 +19,8 @@ from ruamel.yaml import YAML
 
 from deploy.demo.accounts import Accounts, count, spool_state
 from deploy.demo.children import Child, ChildError, Children
-from deploy.demo.clock import Clock, SystemClock
 from deploy.demo.table import fleet_line, head, told_rows
+from device_profiles.simulator.clock import Clock, SystemClock
 from edge.spool.base import SpoolError
 from hub.registry.model import RegistryError
 from hub.series.base import SeriesError

@@ -1,4 +1,4 @@
-"""The only place of the demonstration's field that may ask the time or wait."""
+"""The only place of simulated devices that may ask the time or wait."""
 
 import asyncio
 import time

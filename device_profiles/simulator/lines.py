@@ -1,4 +1,4 @@
-"""The wires of the simulated field: pty pairs as serial lines, and TCP endpoints, with devices answering on them."""
+"""The wires of simulated devices: pty pairs as serial lines, and TCP endpoints, with devices answering on them."""
 
 import asyncio
 import fcntl
@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-from deploy.demo.layout import HOST
 from device_profiles.modbus import ReplyError, rtu_request_bytes, tcp_frame_bytes
 from device_profiles.simulate import ModbusResponder
+from device_profiles.simulator.faults import Piece
 
 _READ_BYTES: Final = 4096
 # What a gateway that listens never leaves unread; beyond it the line is one that nobody listens to.
@@ -24,7 +24,7 @@ _BITS_PER_BYTE: Final = 11
 class Answers(Protocol):
     """Devices behind one line or connection: bytes in, replies out."""
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> list[Piece]:
         """Take the next bytes; return the replies to the requests that they completed."""
 
 
@@ -35,13 +35,13 @@ class RtuAnswers:
         self._devices = devices
         self._pending = b""
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> list[Piece]:
         """Take the next bytes. After damage the rest is thrown away: the next request comes after a silence."""
         self._pending += data
-        replies: list[bytes] = []
+        replies: list[Piece] = []
         while (need := rtu_request_bytes(self._pending)) is not None and len(self._pending) >= need:
             frame, self._pending = self._pending[:need], self._pending[need:]
-            found = [reply for device in self._devices if (reply := device.answer_rtu(frame)) is not None]
+            found = [Piece(reply) for device in self._devices if (reply := device.answer_rtu(frame)) is not None]
             if not found:
                 self._pending = b""
             replies += found
@@ -55,17 +55,17 @@ class TcpAnswers:
         self._devices = devices
         self._pending = b""
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> list[Piece]:
         """Take the next bytes.
 
         Raises:
             ReplyError: this is no Modbus TCP; the connection is of no more use.
         """
         self._pending += data
-        replies: list[bytes] = []
+        replies: list[Piece] = []
         while (need := tcp_frame_bytes(self._pending)) is not None and len(self._pending) >= need:
             frame, self._pending = self._pending[:need], self._pending[need:]
-            replies += [reply for device in self._devices if (reply := device.answer_tcp(frame)) is not None]
+            replies += [Piece(reply) for device in self._devices if (reply := device.answer_tcp(frame)) is not None]
         return replies
 
 
@@ -111,8 +111,8 @@ class PtyLine:
             return
         on_the_wire_s = len(data) * self._byte_s
         for reply in self._answers.feed(data) if self._answers else ():
-            on_the_wire_s += len(reply) * self._byte_s
-            self._loop.call_later(on_the_wire_s, self._reply, reply)
+            on_the_wire_s += len(reply.data) * self._byte_s
+            self._loop.call_later(on_the_wire_s + reply.after_s, self._reply, reply.data)
 
     def _reply(self, reply: bytes) -> None:
         with suppress(OSError):  # closed meanwhile
@@ -122,9 +122,10 @@ class PtyLine:
 class _Connection(asyncio.Protocol):
     """One gateway at a TCP endpoint. `byte_s` is how long a byte takes on the serial line behind it."""
 
-    def __init__(self, answers: Answers, byte_s: float) -> None:
+    def __init__(self, answers: Answers, byte_s: float, gone: "Callable[[_Connection], None]") -> None:
         self._answers = answers
         self._byte_s = byte_s
+        self._gone = gone
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -137,22 +138,74 @@ class _Connection(asyncio.Protocol):
         if self._transport is None:
             return
         try:
-            replies = b"".join(self._answers.feed(data))
+            replies = self._answers.feed(data)
         except ReplyError:
             self._transport.close()
             return
-        if replies and self._byte_s:
-            on_the_wire_s = (len(data) + len(replies)) * self._byte_s
-            asyncio.get_running_loop().call_later(on_the_wire_s, self._transport.write, replies)
-        elif replies:
-            self._transport.write(replies)
+        on_the_wire_s = len(data) * self._byte_s
+        for reply in replies:
+            on_the_wire_s += len(reply.data) * self._byte_s
+            if on_the_wire_s + reply.after_s:
+                asyncio.get_running_loop().call_later(on_the_wire_s + reply.after_s, self.send, reply.data)
+            else:
+                self._transport.write(reply.data)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Nobody is there any more."""
+        self._transport = None
+        self._gone(self)
+
+    def send(self, data: bytes) -> None:
+        """Say something; to nobody where the connection is lost."""
+        if self._transport is not None:
+            self._transport.write(data)
 
 
-async def tcp_endpoint(answers: Callable[[], Answers], *, baud: int | None = None) -> asyncio.Server:
-    """Serve devices on a free port of this machine.
+class TcpEndpoint:
+    """Devices at a TCP port; what they say by themselves everybody hears who is connected.
 
     Args:
         answers: makes the reader of one connection.
+        baud: of the serial line behind the endpoint; None where there is none.
+    """
+
+    def __init__(self, answers: Callable[[], Answers], *, baud: int | None = None) -> None:
+        self._answers = answers
+        self._byte_s = _BITS_PER_BYTE / baud if baud else 0.0
+        self._connections: set[_Connection] = set()
+        self._server: asyncio.Server | None = None
+
+    async def open(self, host: str, port: int) -> int:
+        """Listen; the port it is, which is a free one for 0.
+
+        Raises:
+            OSError: it cannot be had.
+        """
+        self._server = await asyncio.get_running_loop().create_server(self._connection, host, port)
+        return port_of(self._server)
+
+    def send(self, data: bytes) -> None:
+        """Say something to everybody."""
+        for connection in self._connections:
+            connection.send(data)
+
+    def close(self) -> None:
+        """Listen no more."""
+        if self._server is not None:
+            self._server.close()
+
+    def _connection(self) -> _Connection:
+        connection = _Connection(self._answers(), self._byte_s, self._connections.discard)
+        self._connections.add(connection)
+        return connection
+
+
+async def tcp_endpoint(answers: Callable[[], Answers], *, host: str, baud: int | None = None) -> asyncio.Server:
+    """Serve devices on a free port.
+
+    Args:
+        answers: makes the reader of one connection.
+        host: an address of this machine.
         baud: of the serial line behind the endpoint; None where there is none.
 
     Raises:
@@ -160,7 +213,7 @@ async def tcp_endpoint(answers: Callable[[], Answers], *, baud: int | None = Non
     """
     loop = asyncio.get_running_loop()
     byte_s = _BITS_PER_BYTE / baud if baud else 0.0
-    return await loop.create_server(lambda: _Connection(answers(), byte_s), HOST, 0)
+    return await loop.create_server(lambda: _Connection(answers(), byte_s, lambda _: None), host, 0)
 
 
 def port_of(server: asyncio.Server) -> int:
