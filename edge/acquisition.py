@@ -312,7 +312,7 @@ class Acquisition:
                 GroupInventory(
                     group=group.name,
                     measurement=group.measurement,
-                    every_s=periods_s[group.name],
+                    every_s=_promised_s(device, periods_s[group.name]),
                     points=group.layout,
                 )
                 for group in profile.groups
@@ -337,6 +337,11 @@ class Acquisition:
         raw = [_wire_text(frame) for frame in one.streamer.newest_frames()]
         error = one.health.trouble or (None if values else "nothing has come from it yet")
         return _told(one.health, values, raw=raw, error=error, good=good)
+
+
+def _promised_s(device: DeviceConfig, period_s: float) -> float:
+    """How often the hub hears of a group at least: what is no news may be held back for a while."""
+    return period_s if device.report is None or period_s == 0 else max(period_s, device.report.max_silence_s)
 
 
 def _kinds(checked: CheckedGateway) -> dict[str, str]:

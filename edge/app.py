@@ -195,7 +195,7 @@ class Agent:
                 "trouble": held.trouble,
             },
             "clock": {
-                "quality": self._trust.quality(at_s=self._clock.monotonic_s()).name.lower(),
+                "quality": self._trust.quality(now_ms=now_ms, at_s=self._clock.monotonic_s()).name.lower(),
                 "hub_ahead_s": None if self._trust.hub_ahead_ms is None else self._trust.hub_ahead_ms / 1000,
             },
             "buses": {bus: worker.load() for bus, worker in self._acquisition.workers.items()},

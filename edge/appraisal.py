@@ -60,13 +60,11 @@ class Appraisal:
         group = self._group(stream)
         if group.judge is not None:
             reading = self._judged(reading, group.judge, at_s)
-        time_quality = self._trust.quality(at_s=at_s)
+        time_quality = self._trust.quality(now_ms=self._clock.now_ms(), at_s=at_s)
         if time_quality is not TimeQuality.SYNCED:
             reading = replace(reading, time_quality=time_quality)
         kept = (reading,) if group.reporter is None else group.reporter.passed(reading, at_s=at_s)
-        self._health.of(stream.device).note_appraised(
-            max(value.quality for value in reading.values), is_kept=bool(kept)
-        )
+        self._health.of(stream.device).note_appraised(max(value.quality for value in reading.values), kept=len(kept))
         for one in kept:
             self._keep(one)
 
@@ -107,4 +105,4 @@ def _check(usual: Check, said: CheckConfig | None) -> Check:
         return usual
     stuck_after_s = usual.stuck_after_s if said.stuck_h is None else said.stuck_h * _HOUR_S
     change_per_min = usual.change_per_min if said.change_per_min is None else said.change_per_min
-    return Check(stuck_after_s=stuck_after_s or None, change_per_min=change_per_min or None)
+    return replace(usual, stuck_after_s=stuck_after_s or None, change_per_min=change_per_min or None)

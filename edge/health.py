@@ -57,10 +57,10 @@ class DeviceHealth:
         for point, value in zip(layout, values, strict=True):
             self.last[group, point.key] = LastValue(point, value, time_ms)
 
-    def note_appraised(self, worst: Quality, *, is_kept: bool) -> None:
-        """A reading was found to be as good as its worst value, and kept, or held back because it says nothing new."""
+    def note_appraised(self, worst: Quality, *, kept: int) -> None:
+        """A reading was found to be as good as its worst value; so many were kept now, perhaps one held back before."""
         self.appraised[worst] += 1
-        self.held_back += not is_kept
+        self.held_back += 1 - kept
 
     def note_answer(self, *, time_ms: int) -> None:
         """The device answered."""

@@ -9,6 +9,7 @@ Stations, WMO CBS/OPAG-IOS/ET AWS-3/Doc. 4(1), 2004: the greatest change of inst
 an hour. Sensors that resolve no more than that least change are given three hours.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -19,37 +20,47 @@ from wire.records import PointLayout, Quality, Value
 _HOUR_S: Final = 3600.0
 _MINUTE_S: Final = 60.0
 _BELIEVED_AFTER_S: Final = 120.0
+_LEAST_TIMES: Final = 10  # a few equal numbers are chance, however long they take
 _CLOCK_STANDS_S: Final = 180.0  # some tell no more than the minute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """What is expected of one point: that it moves within some time, and how far it goes in a minute at most."""
+    """What is expected of one point: that it moves within some time, and how far it goes in a minute at most.
+
+    At and below `rests_below`, and at and above `rests_above`, its quantity may rest: no wind, night, fog.
+    """
 
     stuck_after_s: float | None = None
     change_per_min: float | None = None
+    rests_below: float | None = None
+    rests_above: float | None = None
+
+    def may_rest(self, number: float) -> bool:
+        """Whether the quantity may stay at this number for as long as it likes."""
+        low, high = self.rests_below, self.rests_above
+        return (low is not None and number <= low) or (high is not None and number >= high)
 
 
 # By measurement and quantity. What is not here may rest for ever, and jump.
 _USUAL: Final[Mapping[tuple[str, str], Check]] = {
     ("weather", "temperature"): Check(stuck_after_s=3 * _HOUR_S, change_per_min=3),
     ("weather", "dew_point"): Check(stuck_after_s=3 * _HOUR_S, change_per_min=4),
-    ("weather", "humidity"): Check(stuck_after_s=3 * _HOUR_S, change_per_min=15),
+    ("weather", "humidity"): Check(stuck_after_s=3 * _HOUR_S, change_per_min=15, rests_above=99),
     ("weather", "pressure"): Check(stuck_after_s=3 * _HOUR_S, change_per_min=2),
     ("weather", "sea_level_pressure"): Check(stuck_after_s=3 * _HOUR_S, change_per_min=2),
-    ("weather", "wind_speed"): Check(stuck_after_s=3 * _HOUR_S),
-    ("weather", "wind_direction"): Check(stuck_after_s=12 * _HOUR_S),
-    ("weather", "solar_radiation"): Check(stuck_after_s=3 * _HOUR_S, change_per_min=1000),
-    ("air_quality", "pm1"): Check(stuck_after_s=6 * _HOUR_S),
-    ("air_quality", "pm2_5"): Check(stuck_after_s=6 * _HOUR_S),
-    ("air_quality", "pm10"): Check(stuck_after_s=6 * _HOUR_S),
-    ("air_quality", "co2"): Check(stuck_after_s=6 * _HOUR_S),
-    ("air_quality", "no2"): Check(stuck_after_s=6 * _HOUR_S),
-    ("air_quality", "o3"): Check(stuck_after_s=6 * _HOUR_S),
-    ("air_quality", "so2"): Check(stuck_after_s=12 * _HOUR_S),
+    ("weather", "wind_speed"): Check(stuck_after_s=3 * _HOUR_S, rests_below=0.5),
+    ("weather", "solar_radiation"): Check(stuck_after_s=3 * _HOUR_S, change_per_min=1000, rests_below=10),
+    ("air_quality", "pm1"): Check(stuck_after_s=6 * _HOUR_S, rests_below=1),
+    ("air_quality", "pm2_5"): Check(stuck_after_s=6 * _HOUR_S, rests_below=1),
+    ("air_quality", "pm10"): Check(stuck_after_s=6 * _HOUR_S, rests_below=1),
+    ("air_quality", "co2"): Check(stuck_after_s=6 * _HOUR_S, rests_below=400),
+    ("air_quality", "no2"): Check(stuck_after_s=6 * _HOUR_S, rests_below=1),
+    ("air_quality", "o3"): Check(stuck_after_s=6 * _HOUR_S, rests_below=1),
+    ("air_quality", "so2"): Check(stuck_after_s=12 * _HOUR_S, rests_below=1),
     ("air_quality", "sound_level"): Check(stuck_after_s=_HOUR_S),
     ("water", "water_level"): Check(stuck_after_s=24 * _HOUR_S),
-    ("power", "voltage"): Check(stuck_after_s=_HOUR_S),
+    ("power", "voltage"): Check(stuck_after_s=_HOUR_S, rests_below=1),
 }
 
 
@@ -60,12 +71,17 @@ def usual_check(measurement: str, quantity_name: str) -> Check:
 
 @dataclass(slots=True)
 class _Past:
-    """What is remembered of one point: its number and since when; the level that is believed, and one that is not."""
+    """What is remembered of one point: its number, since when, and how often it was told; which level is believed.
+
+    A level that only one reading has told is no evidence against another.
+    """
 
     number: float
     since_s: float
     believed: float
     believed_s: float
+    times: int = 1
+    is_confirmed: bool = False
     doubted_since_s: float | None = None
     doubted: float = 0.0
 
@@ -79,7 +95,9 @@ class Judge:
     """
 
     def __init__(self, points: Sequence[PointLayout], checks: Mapping[str, Check]) -> None:
-        self._points = [(checks.get(point.key, Check()), quantity(point.quantity)) for point in points]
+        self._points = [
+            (checks.get(point.key, Check()), quantity(point.quantity).kind is QuantityKind.ANGLE) for point in points
+        ]
         # Changed by judged only; lost with the process, after which everything is believed at first.
         self._past: list[_Past | None] = [None] * len(self._points)
 
@@ -93,29 +111,37 @@ class Judge:
         return tuple(self._one(index, value, at_s) for index, value in enumerate(values))
 
     def _one(self, index: int, value: Value, at_s: float) -> Value:
-        check, kind = self._points[index]
+        check, is_angle = self._points[index]
         if value.number is None or value.quality > Quality.TIME_ESTIMATED or check == Check():
             return value
         past = self._past[index]
         if past is None:
             self._past[index] = _Past(value.number, at_s, value.number, at_s)
             return value
-        rests = value.number in {0.0, kind.minimum, kind.maximum}
+        past.times += 1
         if past.number != value.number:
-            past.number, past.since_s = value.number, at_s
-        can_jump = check.change_per_min is None or kind.kind is QuantityKind.ANGLE
-        if not can_jump and not _is_believed(past, value.number, check.change_per_min or 0.0, at_s):
+            past.number, past.since_s, past.times = value.number, at_s, 1
+        per_min = math.inf if check.change_per_min is None or is_angle else check.change_per_min
+        if not _is_believed(past, value.number, per_min, at_s):
             return replace(value, quality=Quality.OUT_OF_RANGE)
         past.believed, past.believed_s, past.doubted_since_s = value.number, at_s, None
-        if check.stuck_after_s is not None and not rests and at_s - past.since_s >= check.stuck_after_s:
-            return replace(value, quality=Quality.STUCK)
-        return value
+        return replace(value, quality=Quality.STUCK) if _is_stuck(past, check, at_s) else value
+
+
+def _is_stuck(past: _Past, check: Check, at_s: float) -> bool:
+    """Whether a number has been told for long and often, and not where it may be so."""
+    if check.stuck_after_s is None or check.may_rest(past.number) or past.times < _LEAST_TIMES:
+        return False
+    return at_s - past.since_s >= check.stuck_after_s
 
 
 def _is_believed(past: _Past, number: float, per_min: float, at_s: float) -> bool:
     """Whether a number can follow what was believed, or has been told long enough to be believed itself."""
     minutes = max(1.0, (at_s - past.believed_s) / _MINUTE_S)
     if abs(number - past.believed) <= per_min * minutes:
+        past.is_confirmed = True
+        return True
+    if not past.is_confirmed:
         return True
     if past.doubted_since_s is None or abs(number - past.doubted) > per_min:
         past.doubted_since_s = at_s

@@ -113,6 +113,9 @@ def _device_lines(device: Told) -> list[str]:
         lines.extend(wrapped("  " + ", ".join(f"{key} {text}" for key, text in device["identity"].items()), indent=4))
     if device["held_back"]:
         lines.append(f"  {device['held_back']} of {sum(device['readings'].values())} readings held back as no news")
+    worse = ", ".join(f"{quality} {count}" for quality, count in device["readings"].items() if quality != "good")
+    if worse:
+        lines.extend(wrapped(f"  readings not good: {worse}", indent=4))
     errors = ", ".join(f"{kind} {count}" for kind, count in device["errors"].items())
     if errors:
         lines.extend(wrapped(f"  errors: {errors}", indent=4))

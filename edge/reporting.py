@@ -3,7 +3,8 @@
 I1. Between two records no point was further from its recorded number than its deadband, at any reading.
 I2. Counters, tallies and states are exact: every change is recorded with its own time, and of a counter the reading
     before the change too, so that a rate is never spread over the time it stood still.
-I3. No change of quality is held back, no value that comes or goes, and no event; and the silence has an end.
+I3. No change of quality is held back, be it a value's or the time's, no value that comes or goes, and no event; and
+    while readings come in their rhythm no silence is longer than its limit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,8 +54,9 @@ class Reporter:
         ]
         self._max_silence_s = rule.max_silence_s
         # Changed by passed only.
-        self._recorded: tuple[Value, ...] | None = None
+        self._recorded: Reading | None = None
         self._recorded_s = 0.0
+        self._read_s = 0.0
         self._held: Reading | None = None
 
     def passed(self, reading: Reading, *, at_s: float) -> tuple[Reading, ...]:
@@ -65,21 +67,23 @@ class Reporter:
             at_s: when it was read, in monotonic seconds.
         """
         before, self._held = self._held, reading
+        passed_s, self._read_s = at_s - self._read_s, at_s
         if self._recorded is None or reading.stream.kind is RecordKind.EVENT:
             return self._record((reading,), at_s)
         news = [
             band.kind
-            for band, old, new in zip(self._points, self._recorded, reading.values, strict=True)
+            for band, old, new in zip(self._points, self._recorded.values, reading.values, strict=True)
             if _is_news(band, old, new)
         ]
         if before is not None and QuantityKind.COUNTER in news:
             return self._record((before, reading), at_s)
-        if news or at_s - self._recorded_s >= self._max_silence_s:
+        is_news = bool(news) or reading.time_quality is not self._recorded.time_quality
+        if is_news or at_s + passed_s - self._recorded_s > self._max_silence_s:  # the next would come too late
             return self._record((reading,), at_s)
         return ()
 
     def _record(self, readings: tuple[Reading, ...], at_s: float) -> tuple[Reading, ...]:
-        self._recorded, self._recorded_s, self._held = readings[-1].values, at_s, None
+        self._recorded, self._recorded_s, self._held = readings[-1], at_s, None
         return readings
 
 

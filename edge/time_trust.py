@@ -19,6 +19,7 @@ class TimeTrust:
         self._is_disciplined = False
         self._hub_agrees: bool | None = None
         self._hub_s = 0.0
+        self._offset_ms = 0.0
         self.hub_ahead_ms: int | None = None
 
     def kernel_says(self, *, is_disciplined: bool) -> None:
@@ -38,10 +39,20 @@ class TimeTrust:
         self.hub_ahead_ms = hub_ms - now_ms
         if self.hub_ahead_ms >= -_AGREES_MS:
             self._hub_agrees, self._hub_s = self.hub_ahead_ms <= _AGREES_MS, at_s
+            self._offset_ms = now_ms - 1000 * at_s
 
-    def quality(self, *, at_s: float) -> TimeQuality:
-        """How good the time of a reading is that is made now."""
-        hub_agrees = self._hub_agrees if at_s - self._hub_s <= _REMEMBERED_S else None
+    def quality(self, *, now_ms: int, at_s: float) -> TimeQuality:
+        """How good the time of a reading is that is made now.
+
+        What the hub said holds no more once our clock has stepped since.
+
+        Args:
+            now_ms: our UTC clock.
+            at_s: the same moment in monotonic seconds.
+        """
+        has_stepped = abs(now_ms - 1000 * at_s - self._offset_ms) > _AGREES_MS
+        is_old = at_s - self._hub_s > _REMEMBERED_S
+        hub_agrees = None if has_stepped or is_old else self._hub_agrees
         if self._is_disciplined or hub_agrees:
             return TimeQuality.SYNCED
         return TimeQuality.UNSYNCED if hub_agrees is None else TimeQuality.ESTIMATED

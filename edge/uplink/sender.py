@@ -280,7 +280,7 @@ class Sender:
 
     async def _say_status(self, *, online: bool) -> bool:
         self._status_at_s = self._clock.monotonic_s()
-        quality = self._trust.quality(at_s=self._clock.monotonic_s())
+        quality = self._trust.quality(now_ms=self._clock.now_ms(), at_s=self._clock.monotonic_s())
         told = status_of(self._identity, await self._keeper.state(), online=online, devices=self._devices())
         status = replace(told, time_quality=quality)
         return await self._link.publish(up_topic(self._identity.gateway, Up.STATUS), encode_status(status), retain=True)

@@ -60,17 +60,40 @@ def test_a_sensor_that_repeats_itself_is_stuck_until_it_moves() -> None:
 
 def test_silence_in_between_does_not_unstick_a_sensor() -> None:
     judge = judge_of(stuck_after_s=HOUR_S)
-    assert [told(judge, number, at_s) for number, at_s in ((5.1, 0), (None, 1800), (5.1, HOUR_S))] == [
-        Quality.GOOD,
-        Quality.TIMEOUT,
-        Quality.STUCK,
-    ]
+    assert [told(judge, 5.1, 300.0 * index) for index in range(10)] == [Quality.GOOD] * 10
+    assert told(judge, None, 3300) is Quality.TIMEOUT
+    assert told(judge, 5.1, HOUR_S) is Quality.STUCK
 
 
-@pytest.mark.parametrize(("name", "number"), [("wind_speed", 0.0), ("humidity", 100.0), ("pm2_5", 0.0)])
-def test_i2_where_a_quantity_may_rest_it_is_not_stuck(name: str, number: float) -> None:
-    judge = judge_of(name, stuck_after_s=HOUR_S)
-    assert [told(judge, number, hour * HOUR_S) for hour in range(10)] == [Quality.GOOD] * 10
+def test_a_few_equal_numbers_are_chance_however_long_they_take() -> None:
+    judge = judge_of("voltage", stuck_after_s=HOUR_S)
+    assert [told(judge, 230.1, 2 * HOUR_S * index) for index in range(9)] == [Quality.GOOD] * 9
+
+
+@pytest.mark.parametrize(
+    ("measurement", "name", "number", "is_stuck"),
+    [
+        ("weather", "wind_speed", 0.0, False),
+        ("weather", "humidity", 100.0, False),
+        ("weather", "solar_radiation", 1.0, False),
+        ("air_quality", "pm2_5", 0.0, False),
+        ("weather", "temperature", 0.0, True),
+        ("weather", "humidity", 57.0, True),
+    ],
+)
+def test_i2_where_a_quantity_may_rest_it_is_not_stuck(
+    measurement: str, name: str, number: float, *, is_stuck: bool
+) -> None:
+    point = PointLayout(key="p", quantity=name, unit=quantity(name).unit)
+    judge = Judge((point,), {"p": usual_check(measurement, name)})
+    last = [told(judge, number, quarter * HOUR_S / 4) for quarter in range(100)][-1]
+    assert last is (Quality.STUCK if is_stuck else Quality.GOOD)
+
+
+def test_a_wrong_first_reading_casts_no_doubt_on_those_that_follow() -> None:
+    judge = judge_of(change_per_min=3)
+    assert {told(judge, number, 10.0 * index) for index, number in enumerate((85.0, 20.0, 20.1))} == {Quality.GOOD}
+    assert told(judge, 85.0, 40.0) is Quality.OUT_OF_RANGE
 
 
 def test_a_spike_is_doubted_and_what_follows_is_not() -> None:
@@ -87,14 +110,14 @@ def test_a_spike_is_doubted_and_what_follows_is_not() -> None:
 
 def test_i3_a_step_is_believed_after_two_minutes() -> None:
     judge = judge_of(change_per_min=3)
-    assert told(judge, 20.0, 0) is Quality.GOOD
+    assert {told(judge, 20.0, at_s) for at_s in (-10.0, 0.0)} == {Quality.GOOD}
     qualities = [told(judge, 60.0 + index % 2, 10.0 * (index + 1)) for index in range(20)]
     assert qualities == [Quality.OUT_OF_RANGE] * 12 + [Quality.GOOD] * 8
 
 
 def test_noise_all_over_the_place_is_never_believed() -> None:
     judge = judge_of(change_per_min=3)
-    assert told(judge, 20.0, 0) is Quality.GOOD
+    assert {told(judge, 20.0, at_s) for at_s in (-10.0, 0.0)} == {Quality.GOOD}
     assert {told(judge, 20.0 + 30 * math.sin(index) + 60, 10.0 * (index + 1)) for index in range(60)} == {
         Quality.OUT_OF_RANGE
     }
@@ -127,23 +150,30 @@ def test_readings_whose_device_tells_the_same_time_for_minutes_are_old() -> None
 
 def test_a_clock_that_nobody_vouches_for_is_not_trusted() -> None:
     trust = TimeTrust()
-    assert trust.quality(at_s=0) is TimeQuality.UNSYNCED
+    assert trust.quality(now_ms=0, at_s=0) is TimeQuality.UNSYNCED
     trust.kernel_says(is_disciplined=True)
-    assert trust.quality(at_s=0) is TimeQuality.SYNCED
+    assert trust.quality(now_ms=0, at_s=0) is TimeQuality.SYNCED
 
 
 def test_the_hub_s_clock_vouches_for_ours_for_an_hour() -> None:
     trust = TimeTrust()
     trust.hub_says(10_000, now_ms=10_400, at_s=0)
-    assert trust.quality(at_s=10) is TimeQuality.SYNCED
-    assert trust.quality(at_s=HOUR_S + 1) is TimeQuality.UNSYNCED
+    assert trust.quality(now_ms=20_400, at_s=10) is TimeQuality.SYNCED
+    assert trust.quality(now_ms=3_611_400, at_s=HOUR_S + 1) is TimeQuality.UNSYNCED
 
 
 def test_a_hub_that_is_ahead_shows_that_we_are_behind_and_a_late_message_shows_nothing() -> None:
     trust = TimeTrust()
     trust.hub_says(90_000, now_ms=10_000, at_s=0)
-    assert trust.quality(at_s=1) is TimeQuality.ESTIMATED
+    assert trust.quality(now_ms=11_000, at_s=1) is TimeQuality.ESTIMATED
     trust.hub_says(20_000, now_ms=20_100, at_s=20)
-    assert trust.quality(at_s=21) is TimeQuality.SYNCED
-    trust.hub_says(20_500, now_ms=50_000, at_s=50)
-    assert trust.quality(at_s=51) is TimeQuality.SYNCED
+    assert trust.quality(now_ms=21_100, at_s=21) is TimeQuality.SYNCED
+    trust.hub_says(20_500, now_ms=50_100, at_s=50)
+    assert trust.quality(now_ms=51_100, at_s=51) is TimeQuality.SYNCED
+
+
+def test_a_clock_that_steps_is_no_longer_vouched_for() -> None:
+    trust = TimeTrust()
+    trust.hub_says(10_000, now_ms=10_000, at_s=0)
+    assert trust.quality(now_ms=15_000, at_s=5) is TimeQuality.SYNCED
+    assert trust.quality(now_ms=86_415_000, at_s=5) is TimeQuality.UNSYNCED

@@ -1,5 +1,6 @@
 """Report by exception (`edge/reporting.py`): what can be known of the readings that were not recorded."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
@@ -9,7 +10,7 @@ from edge.reporting import Reporter, ReportRule
 from edge.spool.base import Reading
 from wire.identifiers import DeviceId, SiteId
 from wire.quantities import quantity
-from wire.records import Mode, PointLayout, Quality, RecordKind, Stream, Value
+from wire.records import Mode, PointLayout, Quality, RecordKind, Stream, TimeQuality, Value
 
 BAND, PERCENT, SILENCE_S = 0.5, 2.0, 20.0
 KEYS = {
@@ -108,6 +109,18 @@ def test_i3_each_is_recorded_once_in_its_order_and_the_silence_has_an_end(
 def test_i3_every_event_is_recorded() -> None:
     row = (20.0, 100.0, 0, 0, 0, 0)
     assert len(played([reading(row, second, RecordKind.EVENT) for second in range(5)])) == 5
+
+
+def test_i3_a_change_of_how_good_the_time_is_is_recorded() -> None:
+    readings = [reading((20.0, 100.0, 0, 7, 0, 0), second) for second in range(10)]
+    readings[3:5] = [replace(one, time_quality=TimeQuality.UNSYNCED) for one in readings[3:5]]
+    assert [one.time_ms // 1000 for one in played(readings)] == [0, 3, 5]
+
+
+def test_i3_readings_that_come_a_little_late_make_no_silence_longer_than_its_limit() -> None:
+    readings = [reading((20.0, 100.0, 0, 7, 0, 0), 3 * index) for index in range(40)]
+    times = [one.time_ms // 1000 for one in played(readings)]
+    assert max(later - earlier for earlier, later in pairwise(times)) <= SILENCE_S
 
 
 def test_what_stands_still_costs_one_record_in_the_longest_silence() -> None:

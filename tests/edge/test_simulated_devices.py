@@ -58,9 +58,9 @@ def test_a_meter_on_a_pty_is_read_and_each_fault_is_told_as_what_it_is(tmp_path:
         for fault, told in (
             ("silence", "no answer"),
             ("crc", "crc"),
-            ("half", "half an answer"),
+            ("half", "broke off"),
             ("exception 4", "exception"),
-            ("foreign", "no answer"),
+            ("foreign", "unit 8 answers for unit 7"),
         ):
             assert typed(meter, f"fault {fault}") == f"fault: {fault}"
             bad = sen_edge("read", str(config), "m-1", "--json")
