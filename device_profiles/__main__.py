@@ -14,7 +14,7 @@ from device_profiles.coverage import coverage, coverage_document
 from device_profiles.faults import Fault, FileFaults
 from device_profiles.library import (
     BLUEPRINT,
-    BLUEPRINT_CAPTURE,
+    LINES_BLUEPRINT,
     LibraryError,
     capture_path,
     load_all,
@@ -63,12 +63,15 @@ def main() -> None:
 def new(
     name: Annotated[str, typer.Argument(metavar="VENDOR/MODEL", help="The name of the new profile.")],
     folder: Annotated[Path, typer.Option("--dir", help="The folder to write it to.")] = Path("profiles"),
+    *,
+    lines: Annotated[bool, typer.Option("--lines", help="Of a device that speaks lines of text, not Modbus.")] = False,
 ) -> None:
     """Begin a profile and its capture from the commented blueprint."""
     if not PROFILE_ID.match(name):
         raise LibraryError(f"profile {name!r}: expected vendor/model in a-z 0-9 - _")
     path = folder / f"{name}.yaml"
-    for source, target in ((BLUEPRINT, path), (BLUEPRINT_CAPTURE, capture_path(path))):
+    blueprint = LINES_BLUEPRINT if lines else BLUEPRINT
+    for source, target in ((blueprint, path), (capture_path(blueprint), capture_path(path))):
         if target.exists():
             raise LibraryError(f"{target} is there already; choose another name or --dir")
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,6 @@ from device_profiles.parse import parse_profile
 
 LIBRARY: Final = Path(__file__).parent / "library"
 BLUEPRINT: Final = Path(__file__).parent / "_blueprint.yaml"
-BLUEPRINT_CAPTURE: Final = Path(__file__).parent / "_blueprint.capture.yaml"
 LINES_BLUEPRINT: Final = Path(__file__).parent / "_blueprint_lines.yaml"
 SCHEMA: Final = Path(__file__).parent / "profile.schema.json"
 

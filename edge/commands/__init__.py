@@ -1,8 +1,13 @@
 """The commands of `sen-edge` that end by themselves."""
 
+import logging
+
 import typer
 
 from edge.commands import doctor, logs, plan, running, scan, support
+
+# What goes wrong is in what a command prints; the log is the agent's, which sets it up for itself.
+logging.getLogger("edge").addHandler(logging.NullHandler())
 
 app = typer.Typer(
     name="sen-edge",
