@@ -2,7 +2,7 @@
 
 import typer
 
-from edge.commands import doctor, logs, running, scan, support
+from edge.commands import capture, doctor, logs, running, scan, support
 
 app = typer.Typer(
     name="sen-edge",
@@ -20,3 +20,4 @@ app.command()(scan.scan)
 app.command()(doctor.doctor)
 app.command()(logs.logs)
 app.command(name="support-bundle")(support.support_bundle)
+app.command()(capture.capture)
