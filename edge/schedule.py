@@ -34,7 +34,7 @@ class Lane(IntEnum):
 _WITH_DEADLINES: Final = (Lane.PERIODIC, Lane.AGAIN)
 # How long a turn is put off for the sake of deadlines, at least.
 _PATIENCE_S: Final = {Lane.AGAIN: 1.0, Lane.SICK: 30.0, Lane.BACKGROUND: 1.0}
-_LONGEST_PATIENCE_S: Final = 20.0  # whoever asks through the agent's door waits for half a minute
+_LONGEST_PATIENCE_S: Final = 5.0  # a person waits for a scan of hundreds of turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +184,7 @@ class BusSchedule:
 
 
 def _patience_s(task: Task) -> float:
-    """How long its turn is put off; work that has time takes a twentieth of a busy bus, however long its turns are."""
+    """How long its turn is put off: the longer it lasts the longer, where it has time."""
     patience_s = _PATIENCE_S[task.lane]
     if task.lane is not Lane.BACKGROUND:
         return patience_s

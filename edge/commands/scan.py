@@ -17,7 +17,7 @@ from device_profiles.model import DeviceProfile
 from device_profiles.point_model import Line, Parity
 from edge.app import AgentError, checked_in_child
 from edge.commands.ending import AsJson, fail
-from edge.commands.scan_text import asking_text, attempts_text, file_lines, ports_text, survey_text
+from edge.commands.scan_text import asking_text, attempts_text, file_lines, others_text, ports_text, survey_text
 from edge.commands.target import Given, Target, target_of
 from edge.config import BusKind
 from edge.diagnosis.ports import serial_ports
@@ -179,6 +179,8 @@ def _tell(plan: _Plan, done: Sequence[Survey], *, as_json: bool) -> None:
         typer.echo(json.dumps({"place": plan.target.place, "scans": [_plain(one) for one in done]}))
     elif found:
         typer.echo(file_lines(plan.target.bus, done[-1]))
+        if len(plan.lines) > 1 and len(plan.units) < len(ALL_UNITS):
+            typer.echo(others_text(plan.target.place, done[-1].line, units=len(plan.units)))
     if not found:
         config = "gateway.yaml" if plan.target.door is None else "the gateway file"
         hint = "`sen-edge scan --guess` tries other line settings; " if len(done) == 1 else ""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from device_profiles.point_model import Line
 from edge.config import BusConfig
 from edge.diagnosis.ports import PortFacts
 from edge.diagnosis.scan import Asking, FoundUnit, Presence
@@ -34,6 +35,12 @@ def attempts_text(place: str, attempts: Sequence[Attempt], *, units: int) -> str
     tried = ", ".join(f"{line_text(one.line)} ({one.seconds:.0f} s)" for one in attempts)
     head = f"{place}: {units} addresses at each of {len(attempts)} settings, {whole} at most, until one answers:"
     return "\n".join([*wrapped(head, indent=2), *wrapped(f"  {tried}", indent=2)])
+
+
+def others_text(place: str, line: Line, *, units: int) -> str:
+    """How to ask the addresses that were left out while the settings were a guess."""
+    command = f"sen-edge scan --port {place} --baud {line.baud} --parity {line.parity.value}"
+    return f"\nonly the {units} likeliest addresses were asked; all of them:\n  {command}"
 
 
 def asking_text(asking: Asking) -> str:
