@@ -10,7 +10,15 @@ import pytest
 from hub.config import open_folder
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "docs/gateway.md", "docs/hub.md", "docs/library.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/gateway.md",
+    "docs/technician.md",
+    "docs/hub.md",
+    "docs/library.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+)
 MODULES = {"sen-edge": "edge", "sen-hub": "hub", "sen-profile": "device_profiles"}
 
 

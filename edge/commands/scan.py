@@ -45,13 +45,14 @@ _HIGHEST_UNIT: Final = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """What a scan will try."""
+    """What a scan will try. `are_likely`: its addresses are those where devices are likely, and no others."""
 
     target: Target
     lines: Sequence[Line]
     units: Sequence[int]
     profiles: Mapping[str, DeviceProfile]
     window_s: float
+    are_likely: bool = False
 
     def attempts(self) -> list[Attempt]:
         """Each setting, and how long it takes."""
@@ -127,7 +128,14 @@ def _planned(
     asked = likely_units(profiles) if guess else ALL_UNITS
     if units is not None:
         asked = _units(units)
-    return _Plan(target=target, lines=lines, units=asked, profiles=profiles, window_s=window_s)
+    return _Plan(
+        target=target,
+        lines=lines,
+        units=asked,
+        profiles=profiles,
+        window_s=window_s,
+        are_likely=guess and units is None,
+    )
 
 
 def _units(text: str) -> tuple[int, ...]:
@@ -178,8 +186,8 @@ def _tell(plan: _Plan, done: Sequence[Survey], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"place": plan.target.place, "scans": [_plain(one) for one in done]}))
     elif found:
-        typer.echo(file_lines(plan.target.bus, done[-1]))
-        if len(plan.lines) > 1 and len(plan.units) < len(ALL_UNITS):
+        typer.echo(file_lines(plan.target.bus, done[-1], is_recognised=bool(plan.profiles)))
+        if plan.are_likely:
             typer.echo(others_text(plan.target.place, done[-1].line, units=len(plan.units)))
     if not found:
         config = "gateway.yaml" if plan.target.door is None else "the gateway file"

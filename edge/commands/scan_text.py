@@ -13,6 +13,10 @@ from edge.printed import age_text, wrapped
 _NO_PORTS: Final = "no serial port: is the adapter plugged in? `dmesg | tail` tells what the system saw"
 
 
+_UNKNOWN: Final = "  # no profile of the library fits: `sen-profile new` begins one"
+_NOT_ASKED: Final = "  # without --no-profiles a scan tells what it may be"
+
+
 def ports_text(ports: Sequence[PortFacts], users: Mapping[str, str]) -> str:
     """Every port: who may open it, who has it, which bus of the gateway file it is."""
     lines = []
@@ -60,8 +64,8 @@ def survey_text(survey: Survey) -> str:
     return "\n".join(lines)
 
 
-def file_lines(bus: BusConfig, survey: Survey) -> str:
-    """The lines to put into the gateway file."""
+def file_lines(bus: BusConfig, survey: Survey, *, is_recognised: bool) -> str:
+    """The lines to put into the gateway file; where nobody was recognised, because nobody tried, without profiles."""
     settings = f"baud: {survey.line.baud}, parity: {survey.line.parity.value}, stop_bits: {survey.line.stop_bits}"
     if bus.kind.is_port:
         where = f"port: {bus.port}, {settings}"
@@ -74,7 +78,7 @@ def file_lines(bus: BusConfig, survey: Survey) -> str:
             continue
         profile = one.fits[0].profile if one.fits else "vendor/model"
         name = f"{profile.split('/')[1] if one.fits else 'device'}-{one.unit.unit}"
-        hint = "" if one.fits else "  # no profile of the library fits: `sen-profile new` begins one"
+        hint = "" if one.fits else _UNKNOWN if is_recognised else _NOT_ASKED
         lines.append(f"  - {{device: {name}, bus: {bus.bus}, profile: {profile}, unit: {one.unit.unit}}}{hint}")
     return "\n".join(lines)
 
