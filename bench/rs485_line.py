@@ -52,25 +52,28 @@ class UnitFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """One device; of its faults the one that began last holds."""
+    """One device with some values, else zero; of its faults the one that began last holds."""
 
     unit: int
     profile: DeviceProfile
     latency_s: float = 0.0
     faults: tuple[UnitFault, ...] = ()
+    values: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineSpec:
     """A line and who is on it.
 
-    The master's port gives him `chunk_characters` at a time, and the end of a frame at once.
+    The master's port gives him `chunk_characters` at a time, and the end of a frame at once. `is_speed_set`: his port's
+    own speed counts, and at another one nobody understands him.
     """
 
     baud: int
     units: tuple[Unit, ...]
     chunk_characters: int = 16
     seed: int = 1
+    is_speed_set: bool = False
 
     @property
     def character_s(self) -> float:
@@ -166,9 +169,7 @@ class Rs485Line:
         self._spec = spec
         self._chance = random.Random(spec.seed)  # noqa: S311 - noise, the same in every run
         self._order = itertools.count()
-        self._stations = {
-            unit.unit: _Station(spec=unit, responder=ModbusResponder(unit.profile, unit.unit)) for unit in spec.units
-        }
+        self._stations = {unit.unit: _Station(spec=unit, responder=_responder(unit)) for unit in spec.units}
         # Changed by hear and due only.
         self._events: list[tuple[float, int, Callable[[float], bytes]]] = []
         self._on_line: list[_Sent] = []
@@ -320,6 +321,12 @@ def union_s(spans: Iterable[tuple[float, float]]) -> float:
         total_s += max(0.0, end_s - max(start_s, until_s))
         until_s = max(until_s, end_s)
     return total_s
+
+
+def _responder(unit: Unit) -> ModbusResponder:
+    made = ModbusResponder(unit.profile, unit.unit)
+    made.set_values(unit.values)
+    return made
 
 
 def _chunk_ends(count: int, chunk: int) -> Iterator[int]:

@@ -17,8 +17,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import tty
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Final, Self
@@ -27,6 +29,9 @@ from bench.rs485_line import LineRecord, LineSpec, Rs485Line
 from device_profiles.compiled import plain_of, plain_to
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+_SPEEDS: Final = {
+    getattr(termios, name): int(name[1:]) for name in dir(termios) if name.startswith("B") and name[1:].isdigit()
+}
 _SPIN_S: Final = 0.0002
 _LOOK_S: Final = 0.2
 _READ_BYTES: Final = 4096
@@ -90,8 +95,8 @@ class _Stop:
         self.is_set = True
 
 
-def serve(line: Rs485Line, far_end: int, stop: _Stop) -> None:
-    """Move the line's bytes until told to stop."""
+def serve(line: Rs485Line, far_end: int, stop: _Stop, *, understood: Callable[[], bool]) -> None:
+    """Move the line's bytes until told to stop; what the master sends while he is not understood is lost."""
     while not stop.is_set:
         heard = line.due(now_s=time.monotonic())
         if heard:
@@ -101,7 +106,8 @@ def serve(line: Rs485Line, far_end: int, stop: _Stop) -> None:
             readable, _, _ = select.select([far_end], [], [], min(wait_s, _LOOK_S))
             if readable:
                 data = os.read(far_end, _READ_BYTES)
-                line.hear(data, now_s=time.monotonic())
+                if understood():
+                    line.hear(data, now_s=time.monotonic())
 
 
 def main() -> None:
@@ -115,8 +121,13 @@ def main() -> None:
     line = Rs485Line(spec)
     gc.disable()  # a collection takes as long as many characters
     print(os.ttyname(port), flush=True)
-    serve(line, far_end, stop)
+    serve(line, far_end, stop, understood=lambda: not spec.is_speed_set or _speed(port) == spec.baud)
     record_file.write_text(json.dumps(plain_of(line.record())))
+
+
+def _speed(port: int) -> int | None:
+    """The speed to which whoever opened the port has set it."""
+    return _SPEEDS.get(termios.tcgetattr(port)[5])
 
 
 def _give(far_end: int, data: bytes) -> None:

@@ -165,7 +165,7 @@ def _modbus(device: ModbusDevice, exchange: Exchange) -> Iterator[Broken]:
     if exchange.received or exchange.received_text or exchange.readings:
         yield Broken(path=(), found="keys of a serial device", expected="request, reply or words for a Modbus device")
         return
-    words = exchange.words_dec or _words(exchange.words)
+    words = exchange.words_dec or register_words(exchange.words)
     if words:
         if exchange.table is None or exchange.address is None:
             yield Broken(path=(), found="words without table and address", expected="where they were read")
@@ -183,7 +183,7 @@ def _frames(device: ModbusDevice, exchange: Exchange) -> Iterator[Broken]:
     reply = bytes.fromhex(exchange.reply)
     words: tuple[int, ...] = ()
     try:
-        unit, request = _request(bytes.fromhex(exchange.request))
+        unit, request = rtu_asked(bytes.fromhex(exchange.request))
         if reply:
             words = parse_rtu_reply(unit, request, reply)
     except (ReplyError, RequestError) as error:
@@ -215,7 +215,7 @@ def _told(device: ModbusDevice, request: Request, words: tuple[int, ...], exchan
 
 
 def _read(device: ModbusDevice, read: ReadRequest, words: tuple[int, ...], exchange: Exchange) -> Iterator[Broken]:
-    yield from _compare(_values(device, read, words), exchange)
+    yield from _compare(modbus_values(device, read, words), exchange)
     facts = {fact.key: fact for fact in device.identity}
     for key, wanted in exchange.identity.items():
         fact = facts.get(key)
@@ -243,7 +243,12 @@ def _orders(device: ModbusDevice, request: Request, orders: Mapping[str, float])
             yield Broken(path=("orders", key), found=str(request), expected=f"{ours}, as the control sends it")
 
 
-def _request(frame: bytes) -> tuple[int, Request]:
+def rtu_asked(frame: bytes) -> tuple[int, Request]:
+    """The unit and the request of a frame that devices take.
+
+    Raises:
+        ReplyError, RequestError: it is damaged, or none takes it.
+    """
     unit, pdu = parse_rtu_request(frame)
     request = parse_request_pdu(pdu)
     ours = rtu_request(unit, request)
@@ -252,12 +257,17 @@ def _request(frame: bytes) -> tuple[int, Request]:
     return unit, request
 
 
-def _words(text: str) -> tuple[int, ...]:
+def register_words(text: str) -> tuple[int, ...]:
+    """Registers of a capture, from hex; an odd number of bytes is one bit in the last.
+
+    Raises:
+        ValueError: it is no hex.
+    """
     data = bytes.fromhex(text)
     return struct.unpack(f">{len(data) // 2}H", data) if len(data) % 2 == 0 else (data[-1],)
 
 
-def _values(device: ModbusDevice, request: ReadRequest, words: tuple[int, ...]) -> dict[str, Value]:
+def modbus_values(device: ModbusDevice, request: ReadRequest, words: tuple[int, ...]) -> dict[str, Value]:
     """The values of the points that the request covers; where groups share a key, the first group's."""
     found: dict[str, Value] = {}
     for group in device.groups:
@@ -286,7 +296,7 @@ def _serial(device: SerialDevice, exchange: Exchange) -> Iterator[Broken]:
             expected = " or ".join(item.hex(" ") for item in ours) or "no request: the device is not asked"
             where = "request" if exchange.request else "request_text"
             yield Broken(path=(where,), found=sent.hex(" "), expected=expected)
-    found = _found(device, exchange)
+    found = serial_found(device, exchange)
     readings = [item for item in found if isinstance(item, SerialReading)]
     bad = len(found) - len(readings)
     if bad != exchange.bad_frames:
@@ -299,7 +309,7 @@ def _serial(device: SerialDevice, exchange: Exchange) -> Iterator[Broken]:
         yield from _below(("readings", index), _reading(layouts[reading.group], reading, wanted))
 
 
-def _found(device: SerialDevice, exchange: Exchange) -> list[SerialReading | BadFrame]:
+def serial_found(device: SerialDevice, exchange: Exchange) -> list[SerialReading | BadFrame]:
     """What came in. To a request only its answer counts; bytes that nothing follows end a frame."""
     reader = FrameReader(device)
     frames = reader.frames(bytes.fromhex(exchange.received) or exchange.received_text.encode("latin-1"))

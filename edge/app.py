@@ -120,6 +120,7 @@ class Agent:
                 "write": self._write,
                 "faults": self._faults,
                 "exchange": self._exchange,
+                "line": self._line,
             },
         )
 
@@ -227,6 +228,13 @@ class Agent:
 
     async def _faults(self, _: Mapping[str, Any]) -> Told:
         return {"incidents": [incident_told(one) for one in self._acquisition.faults.incidents()]}
+
+    async def _line(self, request: Mapping[str, Any]) -> Told:
+        bus = str(request.get("bus"))
+        try:
+            return self._acquisition.faults.line(bus)
+        except KeyError as error:
+            raise ControlError(f"bus {bus!r}: no bus with devices; see the gateway file") from error
 
     async def _exchange(self, request: Mapping[str, Any]) -> Told:
         try:

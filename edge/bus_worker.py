@@ -138,6 +138,7 @@ class LaneBus:
             self._lane,
             lambda: self._bus.read(unit, request, timeout_s=timeout_s, turnaround_s=turnaround_s, late_s=late_s),
             not_before_s=self._bus.quiet_until_s(unit, request),
+            work_s=_TURN_S + timeout_s + turnaround_s,  # perhaps nobody answers
         )
 
     async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
@@ -146,6 +147,7 @@ class LaneBus:
             self._lane,
             lambda: self._bus.write(unit, request, timeout_s=timeout_s, turnaround_s=turnaround_s),
             not_before_s=self._bus.quiet_until_s(unit, request),
+            work_s=_TURN_S + timeout_s + turnaround_s,
         )
 
     def quiet_until_s(self, unit: int, request: Request) -> float:

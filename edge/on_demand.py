@@ -16,6 +16,7 @@ _T = TypeVar("_T")
 Told = dict[str, Any]
 
 _ANSWER_S: Final = 60.0
+_CLOSING_S: Final = 0.02  # ports are let go by the event loop, in one of its next turns
 
 
 def asked(config: Path, request: Mapping[str, Any]) -> Told:
@@ -80,10 +81,12 @@ def read_all(config: Path) -> list[Told]:
 
 
 async def _once(checked: CheckedGateway, act: Callable[[Acquisition], Awaitable[_T]]) -> _T:
-    acquisition = Acquisition(checked, clock=SystemClock())
+    clock = SystemClock()
+    acquisition = Acquisition(checked, clock=clock)
     try:
         return await act(acquisition)
     except (UnknownError, NotAllowedError) as error:
         raise AgentError(str(error)) from error
     finally:
         await acquisition.close()
+        await clock.sleep(_CLOSING_S)

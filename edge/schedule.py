@@ -32,8 +32,9 @@ class Lane(IntEnum):
 
 
 _WITH_DEADLINES: Final = (Lane.PERIODIC, Lane.AGAIN)
-# How long a turn is put off for the sake of deadlines.
+# How long a turn is put off for the sake of deadlines, at least.
 _PATIENCE_S: Final = {Lane.AGAIN: 1.0, Lane.SICK: 30.0, Lane.BACKGROUND: 1.0}
+_LONGEST_PATIENCE_S: Final = 5.0  # a person waits for a scan of hundreds of turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +116,11 @@ class BusSchedule:
     def wake_s(self, now_s: float) -> float:
         """When to ask again although nothing has changed; infinity where nobody waits."""
         moments = [self._coming[0][0]] if self._coming else []
-        for lane, patience_s in _PATIENCE_S.items():
+        for lane in _PATIENCE_S:
             for _, _, task in self._ready[lane][:1]:
                 # Slack comes with the turns of others, after which the question is asked anyway.
                 enough_s = self._enough_from_s(task, now_s)
-                moments.append(enough_s if enough_s > now_s else task.put_off_s + patience_s)
+                moments.append(enough_s if enough_s > now_s else task.put_off_s + _patience_s(task))
         return min(moments, default=math.inf)
 
     def lost(self, seconds: float, *, now_s: float) -> None:
@@ -155,7 +156,7 @@ class BusSchedule:
         if self._enough_from_s(task, now_s) > now_s:
             return False
         task.put_off_s = min(task.put_off_s, now_s)
-        return task.put_off_s + _PATIENCE_S[task.lane] <= now_s
+        return task.put_off_s + _patience_s(task) <= now_s
 
     def _fits(self, task: Task, now_s: float) -> bool:
         """Whether its turn may begin: it is not too dear, and every deadline that is known can be kept after it."""
@@ -180,3 +181,11 @@ class BusSchedule:
         for _, _, task in itertools.chain(self._ready[Lane.PERIODIC], self._coming):
             if task.lane is Lane.PERIODIC:
                 yield task
+
+
+def _patience_s(task: Task) -> float:
+    """How long its turn is put off: the longer it lasts the longer, where it has time."""
+    patience_s = _PATIENCE_S[task.lane]
+    if task.lane is not Lane.BACKGROUND:
+        return patience_s
+    return max(patience_s, min(task.work_s / SICK_SHARE, _LONGEST_PATIENCE_S))

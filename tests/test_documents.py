@@ -13,9 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (
     "README.md",
     "docs/gateway.md",
+    "docs/technician.md",
+    "docs/write-a-profile.md",
     "docs/hub.md",
     "docs/library.md",
-    "docs/write-a-profile.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
 )

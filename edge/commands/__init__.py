@@ -4,7 +4,7 @@ import logging
 
 import typer
 
-from edge.commands import doctor, logs, plan, running, scan, support
+from edge.commands import capture, doctor, logs, plan, running, scan, support
 
 # What goes wrong is in what a command prints; the log is the agent's, which sets it up for itself.
 logging.getLogger("edge").addHandler(logging.NullHandler())
@@ -26,3 +26,4 @@ app.command()(scan.scan)
 app.command()(doctor.doctor)
 app.command()(logs.logs)
 app.command(name="support-bundle")(support.support_bundle)
+app.command()(capture.capture)

@@ -17,7 +17,7 @@ from device_profiles.model import DeviceProfile
 from device_profiles.point_model import Line, Parity
 from edge.app import AgentError, checked_in_child
 from edge.commands.ending import AsJson, fail
-from edge.commands.scan_text import asking_text, attempts_text, file_lines, ports_text, survey_text
+from edge.commands.scan_text import asking_text, attempts_text, file_lines, others_text, ports_text, survey_text
 from edge.commands.target import Given, Target, target_of
 from edge.config import BusKind
 from edge.diagnosis.ports import serial_ports
@@ -45,13 +45,14 @@ _HIGHEST_UNIT: Final = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """What a scan will try."""
+    """What a scan will try. `are_likely`: its addresses are those where devices are likely, and no others."""
 
     target: Target
     lines: Sequence[Line]
     units: Sequence[int]
     profiles: Mapping[str, DeviceProfile]
     window_s: float
+    are_likely: bool = False
 
     def attempts(self) -> list[Attempt]:
         """Each setting, and how long it takes."""
@@ -127,7 +128,14 @@ def _planned(
     asked = likely_units(profiles) if guess else ALL_UNITS
     if units is not None:
         asked = _units(units)
-    return _Plan(target=target, lines=lines, units=asked, profiles=profiles, window_s=window_s)
+    return _Plan(
+        target=target,
+        lines=lines,
+        units=asked,
+        profiles=profiles,
+        window_s=window_s,
+        are_likely=guess and units is None,
+    )
 
 
 def _units(text: str) -> tuple[int, ...]:
@@ -178,7 +186,9 @@ def _tell(plan: _Plan, done: Sequence[Survey], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"place": plan.target.place, "scans": [_plain(one) for one in done]}))
     elif found:
-        typer.echo(file_lines(plan.target.bus, done[-1]))
+        typer.echo(file_lines(plan.target.bus, done[-1], is_recognised=bool(plan.profiles)))
+        if plan.are_likely:
+            typer.echo(others_text(plan.target.place, done[-1].line, units=len(plan.units)))
     if not found:
         config = "gateway.yaml" if plan.target.door is None else "the gateway file"
         hint = "`sen-edge scan --guess` tries other line settings; " if len(done) == 1 else ""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from device_profiles.point_model import Line
 from edge.config import BusConfig
 from edge.diagnosis.ports import PortFacts
 from edge.diagnosis.scan import Asking, FoundUnit, Presence
@@ -10,6 +11,10 @@ from edge.diagnosis.survey import Attempt, Survey, Surveyed, line_text
 from edge.printed import age_text, wrapped
 
 _NO_PORTS: Final = "no serial port: is the adapter plugged in? `dmesg | tail` tells what the system saw"
+
+
+_UNKNOWN: Final = "  # no profile of the library fits: `sen-profile new` begins one"
+_NOT_ASKED: Final = "  # without --no-profiles a scan tells what it may be"
 
 
 def ports_text(ports: Sequence[PortFacts], users: Mapping[str, str]) -> str:
@@ -36,6 +41,12 @@ def attempts_text(place: str, attempts: Sequence[Attempt], *, units: int) -> str
     return "\n".join([*wrapped(head, indent=2), *wrapped(f"  {tried}", indent=2)])
 
 
+def others_text(place: str, line: Line, *, units: int) -> str:
+    """How to ask the addresses that were left out while the settings were a guess."""
+    command = f"sen-edge scan --port {place} --baud {line.baud} --parity {line.parity.value}"
+    return f"\nonly the {units} likeliest addresses were asked; all of them:\n  {command}"
+
+
 def asking_text(asking: Asking) -> str:
     """Where a scan is."""
     return f"{asking.what}: {asking.done} of {asking.of} addresses asked, {asking.found} found"
@@ -53,8 +64,8 @@ def survey_text(survey: Survey) -> str:
     return "\n".join(lines)
 
 
-def file_lines(bus: BusConfig, survey: Survey) -> str:
-    """The lines to put into the gateway file."""
+def file_lines(bus: BusConfig, survey: Survey, *, is_recognised: bool) -> str:
+    """The lines to put into the gateway file; where nobody was recognised, because nobody tried, without profiles."""
     settings = f"baud: {survey.line.baud}, parity: {survey.line.parity.value}, stop_bits: {survey.line.stop_bits}"
     if bus.kind.is_port:
         where = f"port: {bus.port}, {settings}"
@@ -67,7 +78,7 @@ def file_lines(bus: BusConfig, survey: Survey) -> str:
             continue
         profile = one.fits[0].profile if one.fits else "vendor/model"
         name = f"{profile.split('/')[1] if one.fits else 'device'}-{one.unit.unit}"
-        hint = "" if one.fits else "  # no profile of the library fits: `sen-profile new` begins one"
+        hint = "" if one.fits else _UNKNOWN if is_recognised else _NOT_ASKED
         lines.append(f"  - {{device: {name}, bus: {bus.bus}, profile: {profile}, unit: {one.unit.unit}}}{hint}")
     return "\n".join(lines)
 

@@ -44,8 +44,13 @@ class Target:
         """The bus, with these settings where they are ours to choose."""
         if self.door is not None:
             return _of_agent(self.door, self.bus.bus)
-        chosen = replace(self.bus, baud=line.baud, parity=line.parity, stop_bits=line.stop_bits)
-        return bus_alone(chosen, line, clock=SystemClock())
+        return bus_alone(self.bus_at(line), line, clock=SystemClock())
+
+    def bus_at(self, line: Line) -> BusConfig:
+        """The bus with these settings, where it is a port."""
+        if not self.bus.kind.is_port:
+            return self.bus
+        return replace(self.bus, baud=line.baud, parity=line.parity, stop_bits=line.stop_bits)
 
     @property
     def place(self) -> str:
@@ -53,14 +58,19 @@ class Target:
         return self.bus.port or f"{self.bus.host}:{self.bus.tcp_port or _MODBUS_TCP_PORT}"
 
 
-def target_of(given: Given) -> Target:
+def target_of(given: Given, *, kind: BusKind = BusKind.MODBUS_RTU, factory: Line = USUAL_LINE) -> Target:
     """The bus that a person means.
+
+    Args:
+        given: what was said.
+        kind: what a port is that no gateway file names.
+        factory: the line settings where nothing was said of them.
 
     Raises:
         AgentError: there is no such bus, or what was said does not go together.
     """
     if given.config is None or given.bus is None:
-        return Target(bus=_named(given), line=_said(given, USUAL_LINE))
+        return Target(bus=_named(given, kind), line=_said(given, factory))
     checked = checked_in_child(given.config)
     bus = bus_of(checked, given.bus)
     factory = factory_line(checked, bus.bus)
@@ -109,7 +119,7 @@ def running_door(checked: CheckedGateway) -> Path | None:
     return path
 
 
-def _named(given: Given) -> BusConfig:
+def _named(given: Given, kind: BusKind) -> BusConfig:
     if given.bus is not None:
         raise AgentError(
             f"--bus {given.bus}: name the gateway file before it, as in `sen-edge scan gateway.yaml --bus`"
@@ -117,7 +127,7 @@ def _named(given: Given) -> BusConfig:
     if given.port is not None and given.host is not None:
         raise AgentError("found --port and --host, expected one of them")
     if given.port is not None:
-        return BusConfig(bus="line-1", kind=BusKind.MODBUS_RTU, port=given.port)
+        return BusConfig(bus="line-1", kind=kind, port=given.port)
     host, _, tcp_port = (given.host or "").partition(":")
     if tcp_port and not tcp_port.isdigit():
         raise AgentError(f"--host {given.host}: expected HOST or HOST:PORT")

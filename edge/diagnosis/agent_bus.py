@@ -1,4 +1,4 @@
-"""A running agent's bus, used by another program: single reads, each in a turn that the agent gives.
+"""A running agent's bus, used by another program: single reads, each in a turn that the agent gives, and what it heard.
 
 Nothing but reads crosses: who wants to write asks the hub.
 """
@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 
 from device_profiles.modbus import ReadRequest, Request, Table, WriteRequest
 from edge.control import ControlError, ask
+from edge.diagnosis.probing import Piece
 from edge.drivers.base import Answer, DriverError, DriverFault, RegisterBus
 
 _LONGEST_TIMEOUT_S: Final = 10.0
@@ -115,3 +116,16 @@ class AgentBus:
 
     async def close(self) -> None:
         """Nothing: the bus is the agent's."""
+
+
+async def heard_by_agent(door: Path, bus: str) -> list[Piece]:
+    """What was said on a line of the agent's, as far as it remembers: the newest pieces, the oldest of them first.
+
+    Raises:
+        DriverError: it does not answer, or has no such line.
+    """
+    try:
+        told = await asyncio.to_thread(ask, door, {"ask": "line", "bus": bus})
+    except ControlError as error:
+        raise DriverError(DriverFault.REFUSED, str(error)) from error
+    return [Piece(is_sent=bool(one["is_sent"]), data=bytes.fromhex(one["bytes"])) for one in told["pieces"]]

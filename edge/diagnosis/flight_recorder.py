@@ -60,6 +60,10 @@ class Ring:
         """Remember a piece; the oldest is forgotten."""
         self._pieces.append(piece)
 
+    def told(self) -> Told:
+        """All that is remembered, in order, as plain values."""
+        return {"pieces": [{"is_sent": one.is_sent, "bytes": one.data.hex()} for one in self._pieces]}
+
     def between(self, after_s: float, until_s: float) -> list[Piece]:
         """What came and went after one moment and until another, in order."""
         return [piece for piece in self._pieces if after_s < piece.at_s <= until_s]
@@ -108,6 +112,14 @@ class FlightRecorder:
     def tap(self, bus: str) -> LineTap:
         """What the line of a bus is given."""
         return LineTap(self._rings.setdefault(bus, Ring()), self._clock)
+
+    def line(self, bus: str) -> Told:
+        """What was said on the line of a bus lately, as plain values.
+
+        Raises:
+            KeyError: there is no such line.
+        """
+        return self._rings[bus].told()
 
     def note(self, bus: str, device: str, kind: str, text: str) -> None:
         """Something went wrong on a bus: keep what is around it, unless the same was kept a moment ago."""

@@ -1,15 +1,21 @@
-"""A found Modbus unit asked a little of what each profile would ask it, each question once."""
+"""A found Modbus unit asked a little of what each profile would ask it, each question once.
 
-from collections.abc import Mapping
+I1. A unit that refused some registers is not asked for more that include them, unless nothing else fits well: a few
+    devices refuse half a value, and give the whole.
+"""
+
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from device_profiles.decode import Answer
 from device_profiles.modbus import ExceptionCode, ReadRequest, Table
 from device_profiles.model import DeviceProfile
+from device_profiles.plan import contains
 from edge.diagnosis.fit import Fit, fit, probe_requests, ranked
 from edge.drivers.base import DriverError, DriverFault, RegisterBus
 from wire.records import Quality
 
+_SURE_BITS: Final = 24.0  # of three values, each as unlikely as can be
 _MAX_SILENCES: Final = 8  # a device that keeps silent at what it does not know costs a timeout each time
 
 
@@ -23,12 +29,17 @@ class Asker:
         # Changed by answer only.
         self._known: dict[ReadRequest, Answer] = {}
         self._closed: set[Table] = set()
+        self._missing: list[ReadRequest] = []
         self._silences = 0
 
     @property
     def is_worth_while(self) -> bool:
         """Whether the unit says enough for asking on."""
         return self._silences < _MAX_SILENCES
+
+    def will_be_refused(self, request: ReadRequest) -> bool:
+        """Whether it is most likely asked in vain: it includes registers that were refused."""
+        return request not in self._known and any(contains(request, one) for one in self._missing)
 
     async def answer(self, request: ReadRequest) -> Answer:
         """What the unit answers, or why there is nothing.
@@ -64,6 +75,8 @@ class Asker:
                 return Quality.TIMEOUT
             if error.code == ExceptionCode.ILLEGAL_FUNCTION:
                 self._closed.add(request.table)
+            if error.code == ExceptionCode.ILLEGAL_ADDRESS:
+                self._missing.append(request)
             return Quality.EXCEPTION
         self._silences = 0
         return answer.values
@@ -84,14 +97,25 @@ async def fitting_profiles(
         DriverError: the line is away.
     """
     asker = Asker(bus, unit, timeout_s=timeout_s)
-    fits = []
+    fits, unlikely = [], []
     for profile in profiles.values():
-        if profile.modbus is None or not asker.is_worth_while:
+        if profile.modbus is None:
             continue
-        answers: dict[ReadRequest, Answer] = {}
-        for request in probe_requests(profile.modbus):
-            answers[request] = await asker.answer(request)
-            if isinstance(answers[request], Quality):
-                break  # a profile whose first registers are refused is hardly the one
-        fits.append(fit(profile, answers))
+        requests = probe_requests(profile.modbus)
+        if any(asker.will_be_refused(request) for request in requests):
+            unlikely.append(profile)
+        else:
+            fits.append(await _fit(asker, profile, requests))
+    if not any(one.bits >= _SURE_BITS for one in fits):
+        fits += [await _fit(asker, one, probe_requests(one.modbus)) for one in unlikely if one.modbus is not None]
     return ranked(fits)
+
+
+async def _fit(asker: Asker, profile: DeviceProfile, requests: Iterable[ReadRequest]) -> Fit:
+    """How well a profile fits what the unit answers; one that keeps silent is not asked on."""
+    answers: dict[ReadRequest, Answer] = {}
+    for request in requests:
+        answers[request] = await asker.answer(request) if asker.is_worth_while else Quality.TIMEOUT
+        if isinstance(answers[request], Quality):
+            break  # a profile whose first registers are refused is hardly the one
+    return fit(profile, answers)

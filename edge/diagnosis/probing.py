@@ -27,6 +27,7 @@ _LONGEST_S: Final = 4.0
 _QUESTIONS: Final = 3
 _LOOK_S: Final = 0.05
 _ENOUGH_READINGS: Final = 3
+_KEPT_OF_A_LINE_BYTES: Final = 1024 * 1024
 _KEPT_BYTES: Final = 4096
 _LINE_AWAY: Final = (DriverFault.GONE, DriverFault.REFUSED)
 
@@ -131,6 +132,22 @@ async def listened(
         clock: whose seconds they are.
         seen: what comes on the line.
     """
+    start_s = clock.monotonic_s()
+    health = await listened_for(line, profile, unit=unit, seconds=seconds, clock=clock, readings=_ENOUGH_READINGS)
+    bad = sum(count for kind, count in health.errors.items() if kind.startswith("bad frame"))
+    return StreamFacts(seconds=clock.monotonic_s() - start_s, good=health.reads, bad=bad, raw=bytes(seen.heard_bytes))
+
+
+async def listened_for(
+    line: ByteStream,
+    profile: DeviceProfile,
+    *,
+    unit: int | None,
+    seconds: float,
+    clock: Clock,
+    readings: int | None = None,
+) -> DeviceHealth:
+    """Speak with a device as the agent does, for so long or until there were so many readings; how it went."""
     if profile.serial is None:
         raise RuntimeError(f"{profile.profile} has no protocol of its own")
     health = DeviceHealth(DeviceId("listened"), profile=profile.profile, bus="line")
@@ -146,13 +163,42 @@ async def listened(
     start_s = clock.monotonic_s()
     async with asyncio.TaskGroup() as tasks:
         listening = tasks.create_task(streamer.run(_forget), name="listening")
-        while clock.monotonic_s() - start_s < seconds and health.reads < _ENOUGH_READINGS:
+        while clock.monotonic_s() - start_s < seconds and (readings is None or health.reads < readings):
             await clock.sleep(_LOOK_S)
         listening.cancel()
         with suppress(asyncio.CancelledError):
             await listening
-    bad = sum(count for kind, count in health.errors.items() if kind.startswith("bad frame"))
-    return StreamFacts(seconds=clock.monotonic_s() - start_s, good=health.reads, bad=bad, raw=bytes(seen.heard_bytes))
+    return health
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Bytes that were sent, or that came, in one piece."""
+
+    is_sent: bool
+    data: bytes
+
+
+class SeenPieces:
+    """Keeps what is said on a line, in order and whole; see `edge.drivers.base.Tap`."""
+
+    def __init__(self) -> None:
+        # Changed by sent and heard only.
+        self.pieces: list[Piece] = []
+        self._bytes = 0
+
+    def sent(self, data: bytes) -> None:
+        """Keep what we say, within a bound."""
+        self._keep(Piece(is_sent=True, data=bytes(data)))
+
+    def heard(self, data: bytes) -> None:
+        """Keep what comes, within a bound."""
+        self._keep(Piece(is_sent=False, data=bytes(data)))
+
+    def _keep(self, piece: Piece) -> None:
+        if self._bytes < _KEPT_OF_A_LINE_BYTES:
+            self._bytes += len(piece.data)
+            self.pieces.append(piece)
 
 
 class SeenBytes:

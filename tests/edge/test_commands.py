@@ -1,17 +1,14 @@
 """`sen-edge` as a technician types it where no agent runs: what it prints, and that it fails where it must."""
 
-import os
 import socket
-import threading
-import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support.counting_field import CountingField, CountingUnit, counters_of
 from tests.support.edge_files import COUNTER, GatewayFile, sen_edge
+from tests.support.serial_device import speaking
 
 # The manufacturer's own example (protocol V1.3).
 DUST_FRAME = bytes.fromhex("AA C0 D4 04 3A 0A A1 60 1D AB")
@@ -39,28 +36,6 @@ def counting(field: CountingField, tmp_path: Path) -> Path:
             f"device: tcp-9, bus: lan, profile: {COUNTER}, unit: 9",
         ],
     ).write()
-
-
-@contextmanager
-def speaking(data: bytes) -> Iterator[str]:
-    """A serial port on which a device says the same again and again."""
-    master, slave = os.openpty()
-    tty.setraw(slave)
-    ended = threading.Event()
-
-    def speak() -> None:
-        while not ended.wait(0.2):
-            os.write(master, data)
-
-    thread = threading.Thread(target=speak, name="speaking device")
-    thread.start()
-    try:
-        yield os.ttyname(slave)
-    finally:
-        ended.set()
-        thread.join()
-        os.close(master)
-        os.close(slave)
 
 
 def test_one_cycle_of_every_device_is_printed_and_nothing_is_kept(counting: Path) -> None:

@@ -102,6 +102,7 @@ def test_a_guess_says_what_it_tries_and_ends_with_the_settings_that_answer() -> 
     assert "9600 8N1: nobody answered" in said.out
     assert "9600 8E1: " in said.out, "a setting that the port cannot do is told, and passed over"
     assert "baud: 19200, parity: " in said.out
+    assert "likeliest" not in said.out, "who named the addresses knows which were left out"
 
 
 def test_nobody_on_the_line_is_no_success_and_says_what_to_do_next() -> None:
@@ -125,7 +126,7 @@ def gateway_file(folder: Path, field: CountingField) -> Path:
             f"bus: lan, kind: modbus-tcp, host: 127.0.0.1, tcp_port: {field.tcp_port}",
         ],
         devices=[
-            f"device: rtu-1, bus: line, profile: {COUNTER}, unit: 1",
+            f"device: rtu-1, bus: line, profile: {COUNTER}, unit: 1, every_s: {{counters: 1}}",
             f"device: tcp-1, bus: lan, profile: {COUNTER}, unit: 1",
         ],
     ).write()
