@@ -156,7 +156,7 @@ class ModbusTcpBus:
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
         self._head = b""
         self._silent_requests = 0
-        self._free_at_s = 0.0
+        self._free_at_s: dict[int, float] = {}  # of each unit: a bridge asks another one without a pause
         self.discarded: Counter[str] = Counter()
         line.watch(self._changed)
 
@@ -184,7 +184,7 @@ class ModbusTcpBus:
         async with self._slots:
             async with self._beginning:
                 await self._line.open()
-                pause_s = self._free_at_s - self._clock.monotonic_s()
+                pause_s = self._free_at_s.get(unit, 0.0) - self._clock.monotonic_s()
                 if pause_s > 0:
                     await self._clock.sleep(pause_s)
             self._transaction = transaction = (self._transaction + 1) % _TRANSACTIONS
@@ -193,7 +193,7 @@ class ModbusTcpBus:
                 frame = await self._asked(transaction, tcp_request(transaction, unit, request), timeout_s)
             finally:
                 ended_s = self._clock.monotonic_s()
-                self._free_at_s = ended_s + turnaround_s
+                self._free_at_s[unit] = ended_s + turnaround_s
         where = f"{self._line.name} unit {unit}"
         if not frame:
             self._note_silence()
