@@ -28,7 +28,7 @@ from edge.schedule import Lane
 from edge.spool.base import SpoolError
 from edge.spool.group_commit import GroupCommit
 from edge.spool.keeper import SpoolKeeper
-from edge.spool.sqlite import SqliteSpool
+from edge.spool.segment_spool import SegmentSpool
 from edge.time_trust import TimeTrust
 from edge.uplink.lanes import Lanes
 from edge.uplink.link import BrokerAddress, MqttLink
@@ -76,8 +76,8 @@ class Agent:
         identity = Identity(gateway=gateway, site=SiteId(config.site), agent_version=_version(), boot_ms=clock.now_ms())
         self._acquisition = Acquisition(checked, clock=clock)
         self._trust = TimeTrust()
-        spool = SqliteSpool.open(
-            state_dir / "spool.sqlite",
+        spool = SegmentSpool.open(
+            state_dir / "spool",
             gateway=gateway,
             max_bytes=config.spool.max_mb * _MEGABYTE,
             random_u64=lambda: chance.getrandbits(64),
@@ -191,6 +191,8 @@ class Agent:
                 "lost": {str(reason): count for reason, count in spool.lost_total.items()},
                 "bytes_written": spool.bytes_written,
                 "bytes_on_disk": spool.bytes_on_disk,
+                "bytes_held": spool.bytes_held,
+                "is_crowded": spool.is_crowded,
                 "held": held.held,
                 "dropped_before_acceptance": held.dropped,
                 "trouble": held.trouble,

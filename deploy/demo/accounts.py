@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.spool.base import SpoolState
-from edge.spool.sqlite import SqliteSpool
+from edge.spool.segment_spool import SegmentSpool
 from hub.app import make_series
 from hub.config import open_folder
 from hub.registry.store import Registry
@@ -78,8 +78,8 @@ def spool_state(gateway_folder: Path, gateway: str) -> SpoolState:
     Raises:
         SpoolError: it has not, or the file cannot be read.
     """
-    path = gateway_folder / "state" / "spool.sqlite"
-    spool = SqliteSpool.open(
+    path = gateway_folder / "state" / "spool"
+    spool = SegmentSpool.open(
         path,
         gateway=GatewayId(gateway),
         max_bytes=_SPOOL_BYTES,

@@ -20,7 +20,7 @@ from edge.diagnosis.bus_findings import bus_findings
 from edge.diagnosis.facts import BusFacts, GatewayFacts
 from edge.diagnosis.findings import findings
 from edge.diagnosis.gather import facts_alone, facts_of_agent, subject
-from edge.diagnosis.machine import free_bytes, is_synchronised, reached, size_bytes, user_name
+from edge.diagnosis.machine import free_bytes, is_synchronised, reached, user_name
 
 Config = Annotated[Path, typer.Argument(help="The gateway file.")]
 BusName = Annotated[str | None, typer.Option("--bus", help="Look at this bus only.")]
@@ -95,7 +95,7 @@ async def _facts(config: str, checked: CheckedGateway, buses: list[BusConfig], d
         agent_runs=door is not None,
         broker=checked.config.hub.broker,
         broker_trouble=await _broker_trouble(checked, told),
-        spool_bytes=size_bytes(state_dir, "spool.sqlite*"),
+        spool_bytes=told["spool"]["bytes_held"] if told is not None else 0,
         spool_max_bytes=checked.config.spool.max_mb * _MEGABYTE,
         disk_free_bytes=free_bytes(state_dir),
         now_ms=clock.now_ms(),

@@ -1,4 +1,4 @@
-"""The facts of the gateway's machine: its clock, its disk, its spool, and whether the broker can be reached."""
+"""The facts of the gateway's machine: its clock, its disk, and whether the broker can be reached."""
 
 import asyncio
 import getpass
@@ -36,11 +36,6 @@ def free_bytes(folder: Path) -> int:
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
-
-
-def size_bytes(folder: Path, pattern: str) -> int:
-    """How large the files of a folder are whose names match."""
-    return sum(file.stat().st_size for file in folder.glob(pattern) if file.is_file())
 
 
 def user_name() -> str:

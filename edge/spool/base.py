@@ -58,8 +58,8 @@ class SpoolState:
     """The spool in numbers. Totals count records over the spool's whole life, all epochs.
 
     `oldest_uncommitted_ms` is the time of the records that wait longest. `bytes_written` counts what this opening
-    wrote: the log's growth, and the pages copied from it into the file. The kernel counts about a half more, because
-    what is appended to the log does not end where pages end.
+    wrote to the device, in whole pages. `bytes_held` is what may not be written again yet. `is_crowded`: the disk has
+    no room for as much as the spool might hold.
     """
 
     epoch: int
@@ -71,6 +71,8 @@ class SpoolState:
     epochs: tuple[EpochStatus, ...] = ()
     bytes_written: int = 0
     bytes_on_disk: int = 0
+    bytes_held: int = 0
+    is_crowded: bool = False
 
 
 class Spool(Protocol):

@@ -1,10 +1,9 @@
-"""What the spool's `total` and `epoch` tables say, as one value: read at opening, written where it changed."""
+"""What a spool knows of all its epochs, as one value. Pure."""
 
-import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from edge.spool.ledger import DamagedError, EpochLedger, Totals
+from edge.spool.ledger import EpochLedger, Totals
 from wire.ranges import RangeSet
 from wire.records import LossReason
 
@@ -58,44 +57,3 @@ class Contents:
         )
         left = {number: one for number, one in self.ledgers.items() if one not in closed}
         return Contents(totals=totals, ledgers=left)
-
-
-def read_contents(database: sqlite3.Connection) -> Contents:
-    """What is in the file.
-
-    Raises:
-        DamagedError: it is not what was written.
-        sqlite3.Error: the file or the disk is damaged.
-    """
-    totals = [Totals.of_bytes(body) for body in _blobs(database.execute("SELECT body FROM total WHERE id = 1"))]
-    rows = database.execute("SELECT id, body FROM epoch ORDER BY id").fetchall()
-    ledgers = {number: EpochLedger.of_bytes(number, blob(body)) for number, body in rows}
-    if max(ledgers, default=0) > (totals[0].openings if totals else 0):
-        raise DamagedError("the totals are missing")
-    return Contents(totals=totals[0] if totals else Totals(), ledgers=ledgers)
-
-
-def write_contents(database: sqlite3.Connection, *, before: Contents, after: Contents) -> None:
-    """Write what changed; within a transaction."""
-    if after.totals != before.totals:
-        database.execute("INSERT OR REPLACE INTO total (id, body) VALUES (1, ?)", (after.totals.to_bytes(),))
-    for number, ledger in after.ledgers.items():
-        if ledger != before.ledgers.get(number):
-            database.execute("INSERT OR REPLACE INTO epoch (id, body) VALUES (?, ?)", (number, ledger.to_bytes()))
-    for number in before.ledgers.keys() - after.ledgers.keys():
-        database.execute("DELETE FROM epoch WHERE id = ?", (number,))
-
-
-def _blobs(rows: Iterable[tuple[object]]) -> list[bytes]:
-    return [blob(body) for (body,) in rows]
-
-
-def blob(found: object) -> bytes:
-    """A column's bytes.
-
-    Raises:
-        DamagedError: something else stands there.
-    """
-    if not isinstance(found, bytes):
-        raise DamagedError(f"expected bytes, found {type(found).__name__}")
-    return found

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.demo.accounts import Accounts, count, spool_state
 from edge.spool.base import Reading, SpoolError
-from edge.spool.sqlite import SqliteSpool
+from edge.spool.segment_spool import SegmentSpool
 from hub.app import make_series
 from hub.config import make_folder, open_folder
 from hub.registry.ledger import Settlement
@@ -91,8 +91,8 @@ async def test_records_are_counted_in_the_store_the_ledger_and_the_spool(tmp_pat
     await store.write([*(point(number, Mode.SIMULATED) for number in range(3)), point(3, Mode.LIVE)])
     await store.close()
 
-    path = tmp_path / "gw-1" / "state" / "spool.sqlite"
-    spool = SqliteSpool.open(path, gateway=GATEWAY, max_bytes=10**7, random_u64=lambda: 7)
+    path = tmp_path / "gw-1" / "state" / "spool"
+    spool = SegmentSpool.open(path, gateway=GATEWAY, max_bytes=10**7, random_u64=lambda: 7)
     reading = Reading(stream=stream("s", "d", "weather", "temperature"), time_ms=NOW_MS, values=(Value(20.0),))
     spool.accept([reading] * 6)
     with pytest.raises(SpoolError):

@@ -12,7 +12,7 @@ from typing import Any
 import aiomqtt
 import pytest
 
-from edge.spool.sqlite import SqliteSpool
+from edge.spool.segment_spool import SegmentSpool
 from tests.support.counting_field import CountingField, CountingUnit
 from tests.support.edge_files import COUNTER, ROOT, GatewayFile, sen_edge, start_agent
 from tests.support.mosquitto import mosquitto, start
@@ -136,8 +136,8 @@ def test_told_to_stop_it_keeps_what_it_read_and_ends_well(
     assert agent.process.wait(20) == 0
     assert "Traceback" not in agent.tail(200)
     assert not (config.parent / "state" / "control.sock").exists()
-    spool = SqliteSpool.open(
-        config.parent / "state" / "spool.sqlite", gateway=GATEWAY, max_bytes=10_000_000, random_u64=lambda: 7
+    spool = SegmentSpool.open(
+        config.parent / "state" / "spool", gateway=GATEWAY, max_bytes=10_000_000, random_u64=lambda: 7
     )
     kept = spool.state().in_flight
     spool.close()
@@ -197,7 +197,7 @@ def test_a_disk_that_fails_ends_it_with_one_line(tmp_path: Path, field: Counting
     assert "Traceback" not in done.stderr
     last = done.stderr.splitlines()[-1]
     assert last.startswith("sen-edge: spool ")
-    assert "spool.sqlite" in last
+    assert "state/spool" in last
 
 
 async def told_status(port: int, *, online: bool) -> Status:

@@ -55,7 +55,7 @@ def status_with(*devices: dict[str, Any]) -> dict[str, Any]:
             "lost": {"full": 12345678},
             "bytes_written": 123456789012,
             "bytes_on_disk": 512_000_000,
-            "trouble": "spool /var/lib/sen/state/spool.sqlite: database or disk is full; make room on the disk",
+            "trouble": "spool /var/lib/sen/state/spool: No space left on device; make room on the disk",
             "held": 12345,
         },
         "clock": {"quality": "estimated", "hub_ahead_s": 5.0},

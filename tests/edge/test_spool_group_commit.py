@@ -119,7 +119,7 @@ async def test_an_urgent_reading_waits_for_nothing() -> None:
 
 
 async def test_readings_that_come_while_a_group_is_written_wait_for_their_own(tmp_path: Path) -> None:
-    async with bench(open_spool(tmp_path / "spool.sqlite")) as made:
+    async with bench(open_spool(tmp_path / "spool")) as made:
         made.spool.gate.clear()
         for one in readings(10):
             made.group.add(one)
@@ -169,7 +169,7 @@ async def test_i1_two_commits_at_once_accept_each_reading_once() -> None:
 async def test_i2_what_the_spool_refuses_is_kept_and_offered_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with bench(open_spool(tmp_path / "spool.sqlite")) as made:
+    async with bench(open_spool(tmp_path / "spool")) as made:
         made.spool.fails = (WRITE, errno.ENOSPC)
         for one in readings(10):
             made.group.add(one)
@@ -189,7 +189,7 @@ async def test_i2_what_the_spool_refuses_is_kept_and_offered_again(
 
 
 async def test_i2_beyond_the_bound_the_oldest_go_and_are_counted(tmp_path: Path) -> None:
-    async with bench(open_spool(tmp_path / "spool.sqlite"), max_held=20) as made:
+    async with bench(open_spool(tmp_path / "spool"), max_held=20) as made:
         made.spool.fails = (WRITE, errno.ENOSPC)
         given_readings = readings(35)
         for one in given_readings:
@@ -204,7 +204,7 @@ async def test_i2_beyond_the_bound_the_oldest_go_and_are_counted(tmp_path: Path)
 
 async def test_a_failed_disk_ends_the_group_commit(tmp_path: Path) -> None:
     with pytest.RaisesGroup(SpoolBrokenError):
-        async with bench(open_spool(tmp_path / "spool.sqlite")) as made:
+        async with bench(open_spool(tmp_path / "spool")) as made:
             made.spool.fails = (SYNC, errno.EIO)
             for one in readings(10):
                 made.group.add(one)
@@ -216,7 +216,7 @@ async def test_a_reading_no_payload_can_hold_does_not_hold_up_the_others(tmp_pat
     monster = replace(
         reading(), stream=replace(stream(device="monster"), points=points), values=tuple(Value(1.0) for _ in points)
     )
-    async with bench(open_spool(tmp_path / "spool.sqlite")) as made:
+    async with bench(open_spool(tmp_path / "spool")) as made:
         for one in [*readings(7), monster, *readings(8)]:
             made.group.add(one)
         assert await made.group.commit()

@@ -1,4 +1,4 @@
-"""The SQLite spool against a dictionary, through restarts and power cuts between any two steps (I1 to I4)."""
+"""The spool against a dictionary, through restarts and power cuts between any two steps (I1 to I4)."""
 
 import random
 import shutil
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from edge.spool.base import Reading
-from edge.spool.sqlite import SqliteSpool
+from edge.spool.segment_spool import SegmentSpool
 from tests.support.readings import START_MS, reading, wide_readings
 from tests.support.spools import GATEWAY, held
 from wire.ranges import RangeSet
@@ -35,10 +35,10 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @property
     def path(self) -> Path:
-        return self.folder / f"life-{self.lives}" / "spool.sqlite"
+        return self.folder / f"life-{self.lives}" / "spool"
 
     def open(self) -> None:
-        self.spool = SqliteSpool.open(
+        self.spool = SegmentSpool.open(
             self.path, gateway=GATEWAY, max_bytes=SMALL_BYTES, random_u64=lambda: self.chance.getrandbits(64)
         )
         epoch = self.spool.state().epoch
@@ -58,7 +58,7 @@ class SpoolMachine(RuleBasedStateMachine):
     def accept(self, count: int, value: float) -> None:
         self.take([reading(device=f"d{n % 3}", value=value, time_ms=START_MS + n) for n in range(count)])
 
-    @rule(count=st.integers(5, 30), seed=st.integers(0, 1000))
+    @rule(count=st.integers(5, 18), seed=st.integers(0, 1000))
     def accept_much(self, count: int, seed: int) -> None:
         self.take(wide_readings(count, seed=seed))
 

@@ -111,7 +111,7 @@ async def test_nothing_is_lost_when_the_broker_is_killed_and_commits_go_astray(
     given = [reading(value=n / 10, time_ms=START_MS + n) for n in range(1500)]
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(hub_at_work(hub, port))
-        async with gateway(tmp_path / "spool.sqlite", port) as made:
+        async with gateway(tmp_path / "spool", port) as made:
             for n, one in enumerate(given):
                 made.group.add(one)
                 if n in (400, 900):
@@ -136,7 +136,7 @@ async def test_nothing_is_lost_when_the_broker_is_killed_and_commits_go_astray(
 async def test_what_was_spooled_before_a_restart_is_delivered_after_it(
     broker: Program, port: int, tmp_path: Path
 ) -> None:
-    path = tmp_path / "spool.sqlite"
+    path = tmp_path / "spool"
     broker.kill()
     async with asyncio.timeout(30), gateway(path, port) as made:
         for n in range(300):
@@ -158,7 +158,7 @@ async def test_the_hub_learns_when_the_gateway_goes_without_a_word(broker: Progr
     hub = HubStandIn(GATEWAY)
     async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(hub_at_work(hub, port))
-        async with gateway(tmp_path / "spool.sqlite", port) as made:
+        async with gateway(tmp_path / "spool", port) as made:
             await until("a status is said", lambda: bool(hub.statuses), within_s=10)
             assert hub.statuses[-1].online
             thief = aiomqtt.Client("127.0.0.1", port, identifier=GATEWAY, protocol=aiomqtt.ProtocolVersion.V311)

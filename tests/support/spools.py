@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.spool.base import Reading, Spool
-from edge.spool.sqlite import SqliteSpool
+from edge.spool.segment_spool import SegmentSpool
 from wire.identifiers import GatewayId
 from wire.ranges import RangeSet
 from wire.records import Batch, LossReason
@@ -14,10 +14,10 @@ GATEWAY = GatewayId("gw-1")
 PLENTY_BYTES = 10**9
 
 
-def open_spool(path: Path, *, max_bytes: int = PLENTY_BYTES, seed: int | None = None) -> SqliteSpool:
-    """The spool in this file; its epoch comes from the seed."""
+def open_spool(path: Path, *, max_bytes: int = PLENTY_BYTES, seed: int | None = None) -> SegmentSpool:
+    """The spool in this folder; its epoch comes from the seed."""
     chance = random.Random(seed)
-    return SqliteSpool.open(path, gateway=GATEWAY, max_bytes=max_bytes, random_u64=lambda: chance.getrandbits(64))
+    return SegmentSpool.open(path, gateway=GATEWAY, max_bytes=max_bytes, random_u64=lambda: chance.getrandbits(64))
 
 
 @dataclass(frozen=True)
