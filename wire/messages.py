@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Final
 
 from wire.identifiers import DeviceId, GatewayId, SiteId
 from wire.records import LossReason, PointLayout, Quality, TimeQuality
+
+# A payload holds about 9000 epochs of 14 bytes; the newest are worth telling each time.
+MAX_EPOCHS_TOLD: Final = 1000
 
 
 class Refusal(IntEnum):
@@ -63,7 +67,7 @@ class Status:
     """A gateway's word about itself: retained, and (with `online` false) its last will.
 
     Totals count records over the life of the spool. `epochs` lists the epochs that are not wholly final, and the
-    present one. A last will knows no numbers: its totals are None.
+    present one: the newest `MAX_EPOCHS_TOLD` of them. A last will knows no numbers: its totals are None.
     """
 
     gateway: GatewayId

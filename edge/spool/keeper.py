@@ -5,7 +5,7 @@ I1. What was asked is done, in the order asked, even where the asker is cancelle
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
 
 from edge.spool.base import Reading, Spool, SpoolState
@@ -20,11 +20,12 @@ class SpoolKeeper:
 
     Args:
         spool: what nobody else calls from now on.
+        thread: does one thing after the other; a thread of its own where none is given.
     """
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, thread: Executor | None = None) -> None:
         self._spool = spool
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
+        self._thread = thread or ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
 
     def accepting(self, readings: Sequence[Reading]) -> asyncio.Future[tuple[int, int]]:
         """`Spool.accept`, begun. Wait for the future with `asyncio.wait`: cancelling it would not stop the disk."""

@@ -16,7 +16,7 @@ from edge.uplink.lanes import Lane, Lanes
 from wire.codec import MAX_RECORDS, decode_commit, encode_batch, encode_inventory, encode_status
 from wire.errors import TooLargeError, WireError
 from wire.identifiers import GatewayId, SiteId
-from wire.messages import Commit, DeviceStatus, Inventory, Status
+from wire.messages import MAX_EPOCHS_TOLD, Commit, DeviceStatus, Inventory, Status
 from wire.ranges import RangeSet
 from wire.records import Batch
 from wire.topics import Down, Up, parse_down, up_topic
@@ -25,8 +25,6 @@ _logger = logging.getLogger(__name__)
 _STATUS_EVERY_S: Final = 10.0
 _WORTH_SENDING_EARLY: Final = 500
 _HOUSEKEEPING_S: Final = 1.0
-# A payload holds about 9000 epochs of 14 bytes; the newest are worth telling each time.
-_MAX_EPOCHS_TOLD: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,7 +297,7 @@ def status_of(identity: Identity, spool: SpoolState, *, online: bool, devices: t
         in_flight=spool.in_flight,
         oldest_uncommitted_ms=spool.oldest_uncommitted_ms,
         lost_total=dict(spool.lost_total),
-        epochs=spool.epochs[-_MAX_EPOCHS_TOLD:],
+        epochs=spool.epochs[-MAX_EPOCHS_TOLD:],
         devices=devices,
     )
 

@@ -9,9 +9,9 @@ from collections import Counter
 
 from hub.clock import Clock
 from hub.ingest import dead_letters
+from hub.ingest.books import Books
 from hub.ingest.inbox import Message
 from hub.registry.model import DeadReason, GatewayState, RegistryError
-from hub.registry.store import Registry
 from wire.codec import decode_inventory, decode_status
 from wire.errors import WireError
 from wire.identifiers import GatewayId
@@ -29,7 +29,7 @@ _RETRY_S = 1.0
 class Announcements:
     """Takes status and inventory in. `counts` is the worker's."""
 
-    def __init__(self, *, registry: Registry, clock: Clock, counts: Counter[str]) -> None:
+    def __init__(self, *, registry: Books, clock: Clock, counts: Counter[str]) -> None:
         self._registry = registry
         self._clock = clock
         self._counts = counts

@@ -17,6 +17,7 @@ from typing import TypeVar, assert_never
 from hub.clock import Clock
 from hub.ingest import dead_letters
 from hub.ingest.announcements import Announcements
+from hub.ingest.books import Books
 from hub.ingest.counters import IngestCounters
 from hub.ingest.decide import (
     Accept,
@@ -37,7 +38,6 @@ from hub.ingest.inbox import Inbox, Message
 from hub.ingest.points import point_of
 from hub.registry.ledger import EpochView
 from hub.registry.model import DeadLetter, DeadReason, GatewayState, RegistryError
-from hub.registry.store import Registry
 from hub.series.base import SeriesStore
 from wire.codec import decode_batch, encode_commit
 from wire.errors import WireError
@@ -97,7 +97,7 @@ class IngestWorker:
     def __init__(
         self,
         *,
-        registry: Registry,
+        registry: Books,
         series: SeriesStore,
         publish: Publish,
         clock: Clock,

@@ -7,11 +7,11 @@ I2. A record counts as lost only where it was declared lost and is not done: a r
 I3. accepted = stored + refused + lost + in flight + unexplained, at every moment.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from wire.identifiers import GatewayId
-from wire.messages import Refused
+from wire.messages import EpochStatus, Refused
 from wire.ranges import RangeSet
 from wire.records import Loss, LossReason
 
@@ -33,6 +33,11 @@ class EpochLedger:
     def all_declared(self) -> RangeSet:
         """What the gateway gave up, for whatever reason."""
         return RangeSet.of(part for ranges in self.declared.values() for part in ranges.ranges)
+
+    @property
+    def accepted(self) -> RangeSet:
+        """What was accepted by the gateway's own word."""
+        return RangeSet(((1, self.accepted_hi),)) if self.accepted_hi else RangeSet()
 
     @property
     def final(self) -> RangeSet:
@@ -95,6 +100,36 @@ class Settlement:
     def newly_refused(self, before: EpochLedger) -> list[Refused]:
         """The refusals that the ledger does not hold yet."""
         return [refused for refused in self.refused if refused.seq not in before.done]
+
+
+def told_by_gateway(
+    before: Mapping[int, EpochLedger], said: Sequence[EpochStatus], *, is_all: bool
+) -> dict[int, EpochLedger]:
+    """The ledgers that change by a gateway's word about its epochs.
+
+    Its word that 1..accepted_hi were accepted never goes back. It speaks of every epoch of which it holds something:
+    what was accepted in another one, or beyond its own word, and is not final here, it does not have any more. That is
+    lost: the end of its log is gone.
+
+    Args:
+        before: the ledgers of this gateway by epoch: all of those with something open where `is_all`.
+        said: its word.
+        is_all: whether it speaks of all its epochs.
+    """
+    after: dict[int, EpochLedger] = {}
+    for one in said:
+        ledger = before.get(one.epoch, EpochLedger())
+        if one.epoch not in before or ledger.accepted_hi < one.accepted_hi:
+            after[one.epoch] = replace(ledger, accepted_hi=one.accepted_hi)
+    if is_all:
+        word = {one.epoch: one.accepted_hi for one in said}
+        for epoch, ledger in before.items():
+            beyond = RangeSet.of([(word.get(epoch, 0) + 1, max(word.get(epoch, 0) + 1, ledger.accepted_hi))])
+            gone = (beyond & ledger.accepted) - ledger.final
+            if gone:
+                losses = [Loss(first=first, last=last, reason=LossReason.TAIL) for first, last in gone.ranges]
+                after[epoch] = replace(after.get(epoch, ledger), declared=ledger.with_declared(losses))
+    return after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,18 +2,25 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from sqlalchemy import BindParameter, bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.registry.database import Database
 from hub.registry.dead_letter_store import DeadLetterLimits, add_dead_letters
-from hub.registry.ledger import Accounts, EpochLedger, EpochView, SelfReport, Settlement, accounts_of
+from hub.registry.ledger import (
+    Accounts,
+    EpochLedger,
+    EpochView,
+    SelfReport,
+    Settlement,
+    accounts_of,
+    told_by_gateway,
+)
 from hub.registry.model import DeadLetter
 from hub.registry.tables import GATEWAY, LEDGER, REFUSED
 from wire.identifiers import GatewayId
-from wire.messages import EpochStatus, Refusal, Refused
+from wire.messages import MAX_EPOCHS_TOLD, EpochStatus, Refusal, Refused
 from wire.ranges import RangeSet
 from wire.records import LossReason
 
@@ -91,16 +98,16 @@ class LedgerStore:
         return [accounts_of(gateway, ledgers[gateway], reports.get(gateway, SelfReport())) for gateway in gateways]
 
 
-async def record_accepted(connection: AsyncConnection, gateway: GatewayId, epochs: Sequence[EpochStatus]) -> None:
-    """Keep a gateway's word that seqs 1..accepted_hi of its epochs were accepted; it never goes back."""
-    said = {(gateway, epoch.epoch): epoch.accepted_hi for epoch in epochs}
-    before = await _load(connection, said)
-    after = {
-        key: replace(before.get(key, EpochLedger()), accepted_hi=accepted_hi)
-        for key, accepted_hi in said.items()
-        if key not in before or before[key].accepted_hi < accepted_hi
-    }
-    await _save(connection, after, known=before.keys())
+async def record_accepted(connection: AsyncConnection, gateway: GatewayId, said: Sequence[EpochStatus]) -> None:
+    """Keep a gateway's word about its epochs. Where one is new it has started again: then all of them are looked at."""
+    before = await _load(connection, [(gateway, one.epoch) for one in said])
+    told_before = sum(ledger.accepted_hi > 0 for ledger in before.values())
+    is_all = told_before < len(said) < MAX_EPOCHS_TOLD
+    if is_all:
+        rows = await connection.execute(select(LEDGER.c.epoch).where(LEDGER.c.gateway == gateway))
+        before = await _load(connection, [(gateway, int(epoch, 16)) for (epoch,) in rows])
+    told = told_by_gateway({epoch: ledger for (_, epoch), ledger in before.items()}, said, is_all=is_all)
+    await _save(connection, {(gateway, epoch): ledger for epoch, ledger in told.items()}, known=before.keys())
 
 
 async def _settle(connection: AsyncConnection, settlements: Sequence[Settlement]) -> None:

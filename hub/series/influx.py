@@ -88,12 +88,21 @@ class _Unknown:
 
 
 class InfluxSeriesStore:
-    """A series store in InfluxDB. Nothing is asked of the server before the first call."""
+    """A series store in InfluxDB. Nothing is asked of the server before the first call.
 
-    def __init__(self, settings: InfluxSettings) -> None:
+    Args:
+        settings: where it is.
+        transport: carries the requests; HTTP where none is given.
+    """
+
+    def __init__(self, settings: InfluxSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._settings = settings
         self._client = httpx.AsyncClient(
-            base_url=settings.url, timeout=settings.timeout_s, headers=_headers(settings), auth=_auth(settings)
+            base_url=settings.url,
+            timeout=settings.timeout_s,
+            headers=_headers(settings),
+            auth=_auth(settings),
+            transport=transport,
         )
         # Whether the 1.x database is known to be there; changed by `_post` and `_create_database` only.
         self._database_is_there = settings.api is InfluxApi.V2
