@@ -178,8 +178,7 @@ class GroupCommit:
         while not self._is_due():
             self._wake.clear()
             if self._held:
-                left_s = self._first_at_s + self._seconds - self._clock.monotonic_s()
-                await set_within(self._wake, left_s, self._clock)
+                await set_within(self._wake, self._left_s(), self._clock)
             else:
                 await self._wake.wait()
 
@@ -188,5 +187,8 @@ class GroupCommit:
             return True
         if not self._held:
             return False
-        waited_s = self._clock.monotonic_s() - self._first_at_s
-        return self._urgent or len(self._held) >= self._records or waited_s >= self._seconds
+        return self._urgent or len(self._held) >= self._records or self._left_s() <= 0
+
+    def _left_s(self) -> float:
+        """How long the first may still wait. Asked in one way only: two ways differ in their last digit."""
+        return self._first_at_s + self._seconds - self._clock.monotonic_s()

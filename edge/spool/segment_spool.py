@@ -244,7 +244,7 @@ class SegmentSpool:
         if victim is not None:
             contents, laid = self._without(victim, contents, pieces, room)
         self._segments.begin(target, laid)
-        if victim is not None:
+        if victim not in {None, target}:
             self._segments.forget(victim)
         return contents
 

@@ -108,12 +108,15 @@ class Segments:
         free = self._free(durable)
         while len(free) < 2 and self._grow(must=not free and len(self._numbers) < _LEAST_SEGMENTS):  # noqa: PLR2004 - one to write, one to keep
             free = self._free(durable)
-        if not free:
-            raise OSError(errno.ENOSPC, "no segment is free")
         if len(free) > 1:
             return free[0], None
-        others = [slot for slot in self._numbers if slot not in {free[0], self._present}]
-        return free[0], min(others, key=lambda slot: self._numbers[slot], default=self._present)
+        oldest_first = sorted(self._numbers, key=lambda slot: self._numbers[slot])
+        victim = next((slot for slot in oldest_first if slot not in {*free, self._present}), self._present)
+        if victim is None:
+            raise OSError(errno.ENOSPC, "no segment is free")
+        # Without a free one the disk has lied, or was damaged: the victim is written over. A cut then leaves its
+        # records neither there nor given up, and the next opening declares them.
+        return (free[0] if free else victim), victim
 
     def next_number(self) -> int:
         """The number of the segment that is begun next."""

@@ -36,8 +36,9 @@ class EpochLedger:
 
     @property
     def accepted(self) -> RangeSet:
-        """What was accepted by the gateway's own word."""
-        return RangeSet(((1, self.accepted_hi),)) if self.accepted_hi else RangeSet()
+        """What was accepted: by the gateway's own word, or because a later record of it is here."""
+        highest = max(self.accepted_hi, self.highest_final)
+        return RangeSet(((1, highest),)) if highest else RangeSet()
 
     @property
     def final(self) -> RangeSet:
@@ -124,8 +125,8 @@ def told_by_gateway(
     if is_all:
         word = {one.epoch: one.accepted_hi for one in said}
         for epoch, ledger in before.items():
-            beyond = RangeSet.of([(word.get(epoch, 0) + 1, max(word.get(epoch, 0) + 1, ledger.accepted_hi))])
-            gone = (beyond & ledger.accepted) - ledger.final
+            held = RangeSet(((1, word[epoch]),)) if word.get(epoch) else RangeSet()
+            gone = ledger.accepted - held - ledger.final
             if gone:
                 losses = [Loss(first=first, last=last, reason=LossReason.TAIL) for first, last in gone.ranges]
                 after[epoch] = replace(after.get(epoch, ledger), declared=ledger.with_declared(losses))

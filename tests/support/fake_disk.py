@@ -21,6 +21,7 @@ class FakeDisk:
     files: dict[str, bytearray] = field(default_factory=dict)
     unsynced: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
     before: Callable[[str], None] = lambda _: None
+    lies: bool = False  # it says that it has synced, and has not
     bytes_written: int = 0
     room_bytes: int = 1 << 40
     unreadable: set[tuple[str, int]] = field(default_factory=set)  # name and page
@@ -54,6 +55,8 @@ class FakeDisk:
             self.before("sync")
         except OSError as error:
             raise SyncFailedError(error.errno, error.strerror) from error
+        if self.lies:
+            return
         pages: set[int] = set()
         for offset, data in self.unsynced.pop(name, []):
             self.durable[name][offset : offset + len(data)] = data

@@ -1,0 +1,316 @@
+"""Ways to get delivery wrong, each a small change of the product's code. The simulation must see every one of them."""
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from edge.spool import recovery, segment_spool
+from edge.spool.contents import Contents
+from edge.spool.disk import Disk
+from edge.spool.frames import Found
+from edge.spool.keeper import SpoolKeeper
+from edge.spool.recovery import name_of
+from edge.spool.segment_spool import SegmentSpool
+from edge.spool.segments import Laid, Piece, Segments
+from edge.uplink.lanes import Lane, Lanes
+from hub.ingest import dead_letters, points, worker
+from hub.ingest.decide import EpochKey, Item, RefusedItem, Workload, commits_of, settlements_of, workload_of
+from hub.ingest.worker import IngestWorker
+from hub.registry import ledger
+from hub.registry.ledger import EpochLedger, EpochView, Settlement
+from hub.registry.model import DeadLetter, DeadReason
+from hub.series import influx
+from hub.series.base import Point
+from hub.series.influx import InfluxSeriesStore
+from hub.series.line_protocol import line_of
+from wire.codec import encode_commit
+from wire.messages import Commit
+from wire.ranges import RangeSet
+from wire.records import Batch
+from wire.topics import Down, down_topic
+
+Patch = pytest.MonkeyPatch
+_chance = random.Random(1)
+
+
+def _seqs(batch: Batch) -> RangeSet:
+    ranges = [(record.seq, record.seq) for record in batch.records]
+    return RangeSet.of([*ranges, *((loss.first, loss.last) for loss in batch.losses)])
+
+
+def forgets_what_the_broker_acknowledged(patch: Patch) -> None:
+    right = SpoolKeeper.unsent
+
+    async def unsent(self: SpoolKeeper, **how: Any) -> Batch | None:
+        batch = await right(self, **how)
+        if batch is not None:
+            await self.finish(batch.epoch, _seqs(batch))
+        return batch
+
+    patch.setattr(SpoolKeeper, "unsent", unsent)
+
+
+def commits_before_it_stores(patch: Patch) -> None:
+    right = IngestWorker._finish
+
+    async def finish(self: IngestWorker, work: Workload, letters: list[DeadLetter]) -> None:
+        settlements = settlements_of(work, work.refused)
+        for commit in commits_of(work, settlements, credit=4, hub_time_ms=0):
+            await self._publish(down_topic(commit.gateway, Down.COMMIT), encode_commit(commit))
+        await right(self, work, letters)
+
+    patch.setattr(IngestWorker, "_finish", finish)
+
+
+def commits_before_its_ledger(patch: Patch) -> None:
+    right = IngestWorker._store
+
+    async def store(self: IngestWorker, items: Sequence[Item]) -> list[RefusedItem]:
+        refused = await right(self, items)
+        for item in items:
+            commit = Commit(
+                gateway=item.gateway,
+                epoch=item.epoch,
+                final=((item.record.seq, item.record.seq),),
+                credit=4,
+                hub_time_ms=0,
+            )
+            await self._publish(down_topic(item.gateway, Down.COMMIT), encode_commit(commit))
+        return refused
+
+    patch.setattr(IngestWorker, "_store", store)
+
+
+def takes_the_same_epoch_again(patch: Patch) -> None:
+    def fresh(contents: Contents, random_u64: Callable[[], int], where: str) -> int:
+        del contents, random_u64, where
+        return 7
+
+    patch.setattr(segment_spool, "_fresh_epoch", fresh)
+
+
+def gives_up_without_a_tombstone(patch: Patch) -> None:
+    def given_up(self: SegmentSpool, victim: int, contents: Contents, most_bytes: int) -> tuple[Contents, list[Piece]]:
+        del most_bytes
+        for place in self._segments.index.in_slot(victim):
+            ledger = contents.ledgers.get(place.epoch_id)
+            if ledger is not None:
+                contents = contents.with_ledger(ledger.finished(place.seqs))
+        return contents, []
+
+    patch.setattr(SegmentSpool, "_given_up", given_up)
+
+
+def knows_batches_by_their_first_record(patch: Patch) -> None:
+    right = workload_of
+    seen: set[tuple[str, int, int]] = set()
+
+    def wrong_workload_of(batches: Iterable[Batch], views: Mapping[EpochKey, EpochView]) -> Workload:
+        fresh = []
+        for batch in batches:
+            name = (batch.gateway, batch.epoch, batch.records[0].seq if batch.records else 0)
+            known = name in seen and batch.records
+            fresh.append(replace(batch, records=()) if known else batch)
+            seen.add(name)
+        work = right(fresh, views)
+        asked = right(batches, views)
+        return replace(work, questions=asked.questions)
+
+    patch.setattr(worker, "workload_of", wrong_workload_of)
+
+
+def adds_a_tag_of_the_hubs_own(patch: Patch) -> None:
+    right = line_of
+
+    def wrong_line_of(point: Point) -> str:
+        return right(point).replace(",site=hall", f",site=hall,zone=z{_chance.randrange(3)}", 1)
+
+    patch.setattr(influx, "line_of", wrong_line_of)
+
+
+def believes_the_databases_count(patch: Patch) -> None:
+    right = InfluxSeriesStore._post
+
+    async def post(self: InfluxSeriesStore, lines: Sequence[str]) -> Any:
+        outcome = await right(self, lines)
+        says_none = isinstance(outcome, influx._Rejected) and "dropped=0" in outcome.reason
+        return influx._Stored() if says_none else outcome
+
+    patch.setattr(InfluxSeriesStore, "_post", post)
+
+
+def takes_an_unknown_outcome_for_stored(patch: Patch) -> None:
+    right = InfluxSeriesStore._post
+
+    async def post(self: InfluxSeriesStore, lines: Sequence[str]) -> Any:
+        outcome = await right(self, lines)
+        return influx._Stored() if isinstance(outcome, influx._Unknown) else outcome
+
+    patch.setattr(InfluxSeriesStore, "_post", post)
+
+
+def refuses_a_whole_request_for_one_line(patch: Patch) -> None:
+    right = InfluxSeriesStore._write_lines
+
+    async def write_lines(self: InfluxSeriesStore, lines: Mapping[int, str], refused: dict[int, str]) -> str | None:
+        some: dict[int, str] = {}
+        unknown = await right(self, lines, some)
+        refused.update(dict.fromkeys(lines, "refused") if some else {})
+        return unknown
+
+    patch.setattr(InfluxSeriesStore, "_write_lines", write_lines)
+
+
+def has_one_point_a_millisecond(patch: Patch) -> None:
+    patch.setattr(points, "point_time_ns", lambda *, epoch, seq, time_ms: time_ms * 1_000_000)
+
+
+def names_points_at_random(patch: Patch) -> None:
+    patch.setattr(
+        points, "point_time_ns", lambda *, epoch, seq, time_ms: time_ms * 1_000_000 + _chance.randrange(1_000_000)
+    )
+
+
+def commits_everything_up_to_the_last(patch: Patch) -> None:
+    right = commits_of
+
+    def wrong_commits_of(
+        work: Workload, settlements: Iterable[Settlement], *, credit: int, hub_time_ms: int
+    ) -> list[Commit]:
+        commits = right(work, settlements, credit=credit, hub_time_ms=hub_time_ms)
+        return [replace(one, final=((1, one.final[-1][1]),)) if one.final else one for one in commits]
+
+    patch.setattr(worker, "commits_of", wrong_commits_of)
+
+
+def does_not_sync(patch: Patch) -> None:
+    def append(self: Segments, laid: Laid) -> None:
+        assert self._present is not None
+        self._disk.write(name_of(self._present), self._end, laid.data)
+        self._remember(self._present, self._end, laid)
+
+    patch.setattr(Segments, "append", append)
+
+
+def writes_over_what_is_pending(patch: Patch) -> None:
+    def target(self: Segments, durable: Contents) -> tuple[int, int | None]:
+        del durable
+        while len(self._numbers) < 2 and self._grow(must=True):
+            pass
+        others = [slot for slot in self._numbers if slot != self._present]
+        return min(others, key=lambda slot: self._numbers[slot]), None
+
+    patch.setattr(Segments, "target", target)
+
+
+def reads_only_the_newest_segment(patch: Patch) -> None:
+    right = recovery._found
+
+    def found(disk: Disk, slot: int, size: int) -> Any:
+        here = right(disk, slot, size)
+        newest = max(right(disk, other, length).number for other, length in recovery.slots_of(disk.sizes()).items())
+        return here if here.number == newest else Found()
+
+    patch.setattr(recovery, "_found", found)
+
+
+def loses_tombstones_at_the_hub(patch: Patch) -> None:
+    right = settlements_of
+
+    def wrong_settlements_of(work: Workload, refused: Sequence[RefusedItem]) -> list[Settlement]:
+        return [replace(one, losses=()) for one in right(work, refused)]
+
+    patch.setattr(worker, "settlements_of", wrong_settlements_of)
+
+
+def keeps_no_letter_of_what_it_refuses(patch: Patch) -> None:
+    right = dead_letters.refused
+
+    def refused(one: RefusedItem, *, now_ms: int) -> DeadLetter:
+        return replace(right(one, now_ms=now_ms), reason=DeadReason.CONFLICT)
+
+    patch.setattr(dead_letters, "refused", refused)
+
+
+def stamps_anew_at_each_sending(patch: Patch) -> None:
+    right = SpoolKeeper.unsent
+
+    async def unsent(self: SpoolKeeper, **how: Any) -> Batch | None:
+        batch = await right(self, **how)
+        if batch is None:
+            return None
+        later = tuple(replace(one, time_ms=one.time_ms + _chance.randrange(3)) for one in batch.records)
+        return replace(batch, records=later)
+
+    patch.setattr(SpoolKeeper, "unsent", unsent)
+
+
+def never_sends_again(patch: Patch) -> None:
+    patch.setattr(Lanes, "restart", lambda self: 0)
+    patch.setattr(Lanes, "expire", lambda self, *, now_s: 0)
+
+
+def sends_only_the_present(patch: Patch) -> None:
+    async def nothing(self: SpoolKeeper, *, skip: Any, limit: int, newest_first: bool) -> Batch | None:
+        return await right(self, skip=skip, limit=limit, newest_first=True) if newest_first else None
+
+    right = SpoolKeeper.unsent
+    patch.setattr(Lanes, "lane", lambda self: Lane.LIVE)
+    patch.setattr(SpoolKeeper, "unsent", nothing)
+
+
+def forgets_what_the_ledger_held(patch: Patch) -> None:
+    right = Settlement.applied_to
+
+    def applied_to(self: Settlement, before: EpochLedger) -> EpochLedger:
+        return replace(right(self, before), done=self.stored | RangeSet.of_numbers(one.seq for one in self.refused))
+
+    patch.setattr(Settlement, "applied_to", applied_to)
+
+
+def takes_a_commit_for_any_epoch(patch: Patch) -> None:
+    right = SegmentSpool.finish
+
+    def finish(self: SegmentSpool, epoch: int, final: RangeSet) -> int:
+        return right(self, epoch, final) + right(self, self._ledger.epoch, final)
+
+    patch.setattr(SegmentSpool, "finish", finish)
+
+
+def does_not_ask_what_a_gateway_has_no_more(patch: Patch) -> None:
+    right = ledger.told_by_gateway
+    patch.setattr(ledger, "told_by_gateway", lambda before, said, *, is_all: right(before, said, is_all=False))
+
+
+MUTANTS: dict[str, Callable[[Patch], None]] = {
+    one.__name__: one
+    for one in (
+        forgets_what_the_broker_acknowledged,
+        commits_before_it_stores,
+        commits_before_its_ledger,
+        takes_the_same_epoch_again,
+        gives_up_without_a_tombstone,
+        knows_batches_by_their_first_record,
+        adds_a_tag_of_the_hubs_own,
+        believes_the_databases_count,
+        takes_an_unknown_outcome_for_stored,
+        refuses_a_whole_request_for_one_line,
+        has_one_point_a_millisecond,
+        names_points_at_random,
+        commits_everything_up_to_the_last,
+        does_not_sync,
+        writes_over_what_is_pending,
+        reads_only_the_newest_segment,
+        loses_tombstones_at_the_hub,
+        keeps_no_letter_of_what_it_refuses,
+        stamps_anew_at_each_sending,
+        never_sends_again,
+        sends_only_the_present,
+        forgets_what_the_ledger_held,
+        takes_a_commit_for_any_epoch,
+        does_not_ask_what_a_gateway_has_no_more,
+    )
+}

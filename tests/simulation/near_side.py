@@ -1,0 +1,307 @@
+"""The product's own code in the simulation: gateways with their spools and senders, a hub with its workers."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from edge.spool.base import Reading, Spool, SpoolError, SpoolState
+from edge.spool.group_commit import GroupCommit
+from edge.spool.keeper import SpoolKeeper
+from edge.spool.segment_spool import SegmentSpool
+from edge.time_trust import TimeTrust
+from edge.uplink.lanes import Lanes
+from edge.uplink.sender import Identity, Sender
+from hub.ingest.worker import IngestLimits, IngestWorker
+from hub.series.influx import InfluxApi, InfluxSeriesStore, InfluxSettings
+from tests.simulation.far_side import Broker, Influx, Link, MemoryBooks, Weather
+from tests.simulation.virtual_loop import VirtualLoop, VirtualThread
+from tests.support.fake_disk import FakeDisk
+from wire.codec import decode_batch
+from wire.identifiers import DeviceId, GatewayId, SiteId
+from wire.messages import DeviceInventory, Inventory
+from wire.ranges import RangeSet
+from wire.records import Batch, Mode, PointLayout, RecordKind, Stream, Value
+
+SMALL_SEGMENTS = {"segment-00001": 4096, "segment-00002": 4096, "segment-00003": 4096}
+START_MS = 1_795_000_000_000
+SECOND_MS = 1000
+_TICK_S = 1e-4  # a sleep too short for the clock's own digits would be no sleep at all
+
+Key = tuple[GatewayId, int, int]
+
+
+class DiedError(BaseException):
+    """The process is gone in the middle of what it did."""
+
+
+@dataclass
+class Clock:
+    """A machine's clock: `ahead_ms` steps, monotonic time begins anew with each boot."""
+
+    loop: VirtualLoop
+    booted_s: float = 0.0
+    ahead_ms: int = 0
+
+    def now_ms(self) -> int:
+        return START_MS + self.ahead_ms + round(self.loop.now_s * 1000)
+
+    def monotonic_s(self) -> float:
+        return self.loop.now_s - self.booted_s
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(_TICK_S, seconds) if seconds > 0 else 0)
+
+
+@dataclass
+class Promises:
+    """What gateways have accepted, each record with its reading; and of which the disk later lied."""
+
+    accepted: dict[Key, Reading] = field(default_factory=dict)
+    lied: set[Key] = field(default_factory=set)
+    numbers: int = 0
+
+    def next_number(self) -> float:
+        """A value that no other reading has."""
+        self.numbers += 1
+        return float(self.numbers)
+
+
+class WatchedSpool:
+    """The spool, and a note of what it promised."""
+
+    def __init__(self, spool: SegmentSpool, disk: FakeDisk, gateway: GatewayId, promises: Promises) -> None:
+        self._spool: Spool = spool
+        self._disk = disk
+        self._gateway = gateway
+        self._promises = promises
+
+    def accept(self, readings: Sequence[Reading]) -> tuple[int, int]:
+        epoch = self._spool.state().epoch
+        first, last = self._spool.accept(readings)
+        accepted = {(self._gateway, epoch, first + n): one for n, one in enumerate(readings)}
+        self._promises.accepted.update(accepted)
+        if self._disk.lies:
+            self._promises.lied.update(accepted)
+        return first, last
+
+    def unsent(self, *, skip: Mapping[int, RangeSet], limit: int, newest_first: bool) -> Batch | None:
+        return self._spool.unsent(skip=skip, limit=limit, newest_first=newest_first)
+
+    def finish(self, epoch: int, final: RangeSet) -> int:
+        return self._spool.finish(epoch, final)
+
+    def state(self) -> SpoolState:
+        return self._spool.state()
+
+    def close(self) -> None:
+        self._spool.close()
+
+
+class Gateway:
+    """A gateway through its lives: what stays is its disk."""
+
+    def __init__(
+        self, name: str, loop: VirtualLoop, broker: Broker, chance: random.Random, promises: Promises, *, is_small: bool
+    ) -> None:
+        self.name = GatewayId(name)
+        self.disk = FakeDisk()
+        for segment, size in SMALL_SEGMENTS.items() if is_small else ():
+            self.disk.create(segment, size)
+        self._spool_bytes = 4 * 4096 if is_small else 48 * 1024
+        self.clock = Clock(loop)
+        self.link = Link(broker, self.name, chance)
+        self.spool: SegmentSpool | None = None
+        self.reads = True
+        self._loop = loop
+        self._broker = broker
+        self._chance = chance
+        self._promises = promises
+        self._tasks: list[asyncio.Task[None]] = []
+        self._operations_left = 10**9
+
+    @property
+    def runs(self) -> bool:
+        return bool(self._tasks)
+
+    def start(self) -> None:
+        """The process starts; damage and full disks end it at once, as they end the real one."""
+        self.clock.booted_s = self._loop.now_s - 5
+        self.disk.before = self._before
+        try:
+            self.spool = SegmentSpool.on(
+                self.disk,
+                self.name,
+                gateway=self.name,
+                max_bytes=self._spool_bytes,
+                random_u64=lambda: self._chance.getrandbits(64),
+            )
+        except (SpoolError, DiedError):
+            self._loop.call_later(1.0, self.start)
+            self.disk = self.disk.after_power_cut(self._chance)
+            self._operations_left = 10**9
+            return
+        thread = VirtualThread(self._loop, lambda: self._chance.random() * 0.02, DiedError)
+        keeper = SpoolKeeper(WatchedSpool(self.spool, self.disk, self.name, self._promises), thread)
+        self.link = Link(self._broker, self.name, self._chance)
+        sender = self._sender(keeper)
+        group = GroupCommit(keeper, self.clock, records=8, seconds=1.0, on_accepted=sender.accepted)
+        work = (group.run(), sender.run(), self.link.run(sender), self._read(group))
+        self._tasks = [asyncio.ensure_future(one) for one in work]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
+
+    def kill(self, *, is_power_cut: bool) -> None:
+        """The process, or the whole machine, is gone; it starts again by itself."""
+        if not self._tasks:
+            return
+        self.link.is_dead = True
+        self.link.cut()
+        dead, self.disk = self.disk, self.disk.after_power_cut(self._chance) if is_power_cut else self.disk.copy()
+        dead.before = _gone
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        self.spool = None
+        self._operations_left = 10**9
+        self._loop.call_later(1 + self._chance.random() * 10, self.start)
+
+    def dies_in_operation(self, number: int) -> None:
+        """The power goes in the middle of the disk's so many-eth operation from now."""
+        self._operations_left = number
+
+    def _before(self, operation: str) -> None:
+        if operation == "read":
+            return
+        self._operations_left -= 1
+        if self._operations_left < 0:
+            self._loop.call_soon(lambda: self.kill(is_power_cut=True))
+            self._operations_left = 10**9
+            raise DiedError
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A part that ends by itself ends the process."""
+        if not task.cancelled() and task in self._tasks:
+            error = task.exception()
+            if not isinstance(error, SpoolError):
+                raise AssertionError("the agent ended") from error
+            self.kill(is_power_cut=False)
+
+    def _sender(self, keeper: SpoolKeeper) -> Sender:
+        identity = Identity(gateway=self.name, site=SiteId("hall"), agent_version="0", boot_ms=self.clock.now_ms())
+        device = DeviceInventory(device=DeviceId("d1"), profile="test/any", revision=1, bus="lan", groups=())
+        return Sender(
+            identity=identity,
+            keeper=keeper,
+            link=self.link,
+            lanes=Lanes(random_unit=self._chance.random, first_wait_s=3.0, longest_wait_s=20.0),
+            clock=self.clock,
+            inventory=Inventory(gateway=self.name, site=SiteId("hall"), devices=(device,)),
+            devices=tuple,
+            trust=TimeTrust(),
+            send_s=1.0,
+        )
+
+    async def _read(self, group: GroupCommit) -> None:
+        """A device is read every now and then, at whole seconds, so that many records share their time."""
+        while True:
+            await asyncio.sleep(self._chance.random() * 1.5)
+            if self.reads:
+                for _ in range(self._chance.randint(1, 4)):
+                    group.add(self._reading(), urgent=self._chance.random() < 0.05)
+
+    def _reading(self) -> Reading:
+        is_event = self._chance.random() < 0.03
+        stream = _EVENTS if is_event else _SAMPLES[self._chance.randrange(len(_SAMPLES))]
+        number = self._promises.next_number()
+        time_ms = self.clock.now_ms() // SECOND_MS * SECOND_MS
+        ballast = tuple(Value(self._chance.uniform(-1e9, 1e9)) for _ in stream.points[1:])
+        return Reading(stream=stream, time_ms=time_ms, values=(Value(number), *ballast))
+
+
+def _gone(operation: str) -> None:
+    raise DiedError(operation)
+
+
+def _stream(device: str, kind: RecordKind, points: int) -> Stream:
+    return Stream(
+        site=SiteId("hall"),
+        device=DeviceId(device),
+        group="main",
+        measurement="electricity",
+        mode=Mode.SIMULATED,
+        kind=kind,
+        points=tuple(PointLayout(key=f"v{n}", quantity="voltage", unit="V") for n in range(points)),
+    )
+
+
+_SAMPLES = (_stream("d1", RecordKind.SAMPLE, 3), _stream("d2", RecordKind.SAMPLE, 2))
+_EVENTS = _stream("d3", RecordKind.EVENT, 2)
+
+
+class Hub:
+    """The hub through its lives: what stays are its books and the database."""
+
+    def __init__(
+        self, loop: VirtualLoop, broker: Broker, influx: Influx, weather: Weather, chance: random.Random, workers: int
+    ) -> None:
+        self.books = MemoryBooks(self._step)
+        self._loop = loop
+        self._broker = broker
+        self._influx = influx
+        self._weather = weather
+        self._chance = chance
+        self._number_of_workers = workers
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Its workers start."""
+        settings = InfluxSettings(url="http://database", api=InfluxApi.V1)
+        for _ in range(self._number_of_workers):
+            worker = IngestWorker(
+                registry=self.books,
+                series=InfluxSeriesStore(settings, self._influx),
+                publish=self._publish,
+                clock=Clock(self._loop),
+                limits=IngestLimits(queue_messages=20, merge_messages=4, credit=6, retry_most_s=5.0),
+            )
+            self._tasks.append(asyncio.ensure_future(worker.run()))
+            self._broker.listen(worker.offer)
+
+    def kill(self) -> None:
+        """It is gone in the middle of whatever it does; it starts again by itself."""
+        if not self._tasks:
+            return
+        tasks, self._tasks = self._tasks, []
+        self._broker.workers.clear()
+        for task in tasks:
+            task.cancel()
+        self._loop.call_later(1 + self._chance.random() * 8, self.start)
+
+    async def _publish(self, topic: str, payload: bytes) -> None:
+        death = self._step("before the commit")
+        if death is not None:
+            await death
+        await self._broker.down(topic, payload)
+
+    def _step(self, where: str) -> "asyncio.Future[None] | None":
+        """Between any two steps it may die."""
+        del where
+        if self._chance.random() >= self._weather.hub_dies:
+            return None
+        self._loop.call_soon(self.kill)
+        return self._loop.create_future()
+
+
+@lru_cache(maxsize=2048)
+def decoded_once(body: bytes) -> Batch:
+    """The same bytes are the same records."""
+    return decode_batch(body)
+
+
+def quiet() -> None:
+    """The product says what goes wrong; here everything does."""
+    for name in ("edge", "hub", "httpx"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
