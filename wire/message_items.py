@@ -1,6 +1,7 @@
 """Commit, status and inventory as CBOR items and back. `wire.cddl` gives the order of the fields."""
 
 import math
+from collections.abc import Mapping
 
 from wire import items
 from wire.batch_items import LOSS_REASONS, key, name, point_items, points
@@ -8,6 +9,7 @@ from wire.cbor import Item
 from wire.errors import WireError
 from wire.identifiers import DeviceId, GatewayId, SiteId
 from wire.messages import (
+    BusStatus,
     Commit,
     DeviceInventory,
     DeviceStatus,
@@ -25,6 +27,8 @@ MAX_DEVICES = 10_000
 MAX_GROUPS = 256
 MAX_EPOCHS = 10_000
 MAX_ERROR_KINDS = 64
+MAX_BUSES = 256
+MAX_NUMBERS = 64
 MAX_TEXT_CHARACTERS = 200
 MAX_CREDIT = 1_000_000
 
@@ -68,13 +72,15 @@ def status_items(status: Status) -> Item:
         lost,
         epochs,
         devices,
+        _number_items(status.machine),
+        [[bus.bus, _number_items(bus.numbers)] for bus in status.buses],
     ]
 
 
 def status(item: Item) -> Status:
     """The status again."""
-    gateway, online, site, agent, boot, time_quality, totals, lost, epochs, devices = items.fields(
-        item, what="status", count=10
+    gateway, online, site, agent, boot, time_quality, totals, lost, epochs, devices, machine, buses = items.fields(
+        item, what="status", count=12
     )
     accepted, final, in_flight, oldest = (
         items.optional_integer(total, what="total") for total in items.fields(totals, what="totals", count=4)
@@ -93,6 +99,8 @@ def status(item: Item) -> Status:
         lost_total=dict(_lost(one) for one in items.array(lost, what="losses", maximum=len(LOSS_REASONS))),
         epochs=tuple(_epoch(one) for one in items.array(epochs, what="epochs", maximum=MAX_EPOCHS)),
         devices=tuple(_device_status(one) for one in items.array(devices, what="devices", maximum=MAX_DEVICES)),
+        machine=_numbers(machine),
+        buses=tuple(_bus(one) for one in items.array(buses, what="buses", maximum=MAX_BUSES)),
     )
 
 
@@ -155,6 +163,27 @@ def _device_status(item: Item) -> DeviceStatus:
 def _error(item: Item) -> tuple[str, int]:
     kind, total = items.fields(item, what="error", count=2)
     return items.text(kind, what="error kind", maximum=MAX_TEXT_CHARACTERS), items.integer(total, what="errors")
+
+
+def _number_items(numbers: Mapping[str, float]) -> Item:
+    return [[name_of_it, float(number)] for name_of_it, number in numbers.items()]
+
+
+def _numbers(item: Item) -> dict[str, float]:
+    return dict(_number(one) for one in items.array(item, what="numbers", maximum=MAX_NUMBERS))
+
+
+def _number(item: Item) -> tuple[str, float]:
+    named, number = items.fields(item, what="number", count=2)
+    value = items.number(number, what="number")
+    if not math.isfinite(value):
+        raise WireError(f"number: expected a finite one, found {value}")
+    return key(named, what="name of a number"), value
+
+
+def _bus(item: Item) -> BusStatus:
+    bus, numbers = items.fields(item, what="bus", count=2)
+    return BusStatus(bus=items.text(bus, what="bus", maximum=MAX_TEXT_CHARACTERS), numbers=_numbers(numbers))
 
 
 def _group_items(group: GroupInventory) -> Item:

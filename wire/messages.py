@@ -1,5 +1,6 @@
 """What gateway and hub say to each other besides records."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
@@ -18,6 +19,7 @@ class Refusal(IntEnum):
     CONFLICT = 2
     UNKNOWN_UNIT = 3
     UNREADABLE = 4
+    RESERVED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +65,20 @@ class EpochStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BusStatus:
+    """One bus in numbers, by the names of `wire.quantities`; counts since the agent started."""
+
+    bus: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """A gateway's word about itself: retained, and (with `online` false) its last will.
 
     Totals count records over the life of the spool. `epochs` lists the epochs that are not wholly final, and the
-    present one: the newest `MAX_EPOCHS_TOLD` of them. A last will knows no numbers: its totals are None.
+    present one: the newest `MAX_EPOCHS_TOLD` of them. `machine` is how the computer is, in numbers by the names of
+    `wire.quantities`; what cannot be known is not there. A last will knows no numbers: its totals are None.
     """
 
     gateway: GatewayId
@@ -83,6 +94,8 @@ class Status:
     lost_total: dict[LossReason, int] = field(default_factory=dict)
     epochs: tuple[EpochStatus, ...] = ()
     devices: tuple[DeviceStatus, ...] = ()
+    machine: Mapping[str, float] = field(default_factory=dict)
+    buses: tuple[BusStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

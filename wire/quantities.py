@@ -301,7 +301,61 @@ _GENERAL: tuple[_Row, ...] = (
     ("door", "1", _S, 0, 1, "Door open", "Cửa mở"),
 )
 
-_ROWS = (*_WEATHER, *_AIR, *_WATER_AND_SOIL, *_ELECTRICITY, *_TRAFFIC, *_PLACE_AND_MOTION, *_CAMERA, *_GENERAL)
+_OPERATIONS: tuple[_Row, ...] = (
+    ("accepted", "1", _C, 0, _MANY, "Records accepted", "Bản ghi đã nhận vào"),
+    ("stored", "1", _C, 0, _MANY, "Records stored", "Bản ghi đã lưu"),
+    ("refused", "1", _G, 0, _MANY, "Records refused", "Bản ghi bị từ chối"),
+    ("lost_full", "1", _C, 0, _MANY, "Records lost: spool full", "Bản ghi mất: bộ đệm đầy"),
+    ("lost_corrupt", "1", _C, 0, _MANY, "Records lost: damaged", "Bản ghi mất: hỏng dữ liệu"),
+    ("lost_tail", "1", _C, 0, _MANY, "Records lost: end of the log", "Bản ghi mất: cuối nhật ký"),
+    ("lost_expired", "1", _C, 0, _MANY, "Records lost: expired", "Bản ghi mất: quá hạn"),
+    ("in_flight", "1", _G, 0, _MANY, "Records under way", "Bản ghi đang chuyển"),
+    ("unexplained", "1", _G, 0, _MANY, "Records unexplained", "Bản ghi không rõ"),
+    ("oldest_uncommitted_s", "s", _G, 0, 1e10, "Age of the oldest record under way", "Tuổi bản ghi chờ lâu nhất"),
+    ("commit_delay_s", "s", _G, 0, 1e7, "From sent to committed", "Độ trễ xác nhận"),
+    ("status_age_s", "s", _G, 0, 1e10, "Since the gateway last spoke", "Thời gian từ lần báo cuối"),
+    ("online", "1", _S, 0, 1, "Online", "Trực tuyến"),
+    ("spool_used_bytes", "By", _G, 0, 1e15, "Spool used", "Bộ đệm đã dùng"),
+    ("spool_limit_bytes", "By", _G, 0, 1e15, "Spool limit", "Giới hạn bộ đệm"),
+    ("disk_written_bytes", "By", _C, 0, _MANY, "Written to the disk", "Đã ghi xuống đĩa"),
+    ("disk_free_bytes", "By", _G, 0, 1e18, "Free on the disk", "Đĩa còn trống"),
+    ("disk_worn_percent", "%", _G, 0, 200, "Wear of the disk", "Độ hao mòn đĩa"),
+    ("cpu_temperature", "degC", _G, -60, 150, "Processor temperature", "Nhiệt độ bộ xử lý"),
+    ("cpu_percent", "%", _G, 0, 100, "Load of the processor", "Tải CPU"),
+    ("memory_used_bytes", "By", _G, 0, 1e15, "Memory in use", "Bộ nhớ đang dùng"),
+    ("clock_offset_ms", "ms", _G, -1e13, 1e13, "Clock ahead of the hub", "Lệch đồng hồ so với trung tâm"),
+    ("time_quality", "1", _S, 0, 255, "Quality of the clock", "Chất lượng đồng hồ"),
+    ("bytes_sent", "By", _C, 0, _MANY, "Bytes sent", "Số byte đã gửi"),
+    ("uptime_s", "s", _C, 0, 1e10, "Agent running since start", "Thời gian chạy của gateway"),
+    ("bus_load_percent", "%", _G, 0, 100, "Load of the bus", "Tải đường bus"),
+    ("requests", "1", _C, 0, _MANY, "Requests on the bus", "Số yêu cầu trên bus"),
+    ("error_timeout", "1", _C, 0, _MANY, "Errors: no answer", "Lỗi: không trả lời"),
+    ("error_check", "1", _C, 0, _MANY, "Errors: bad check or frame", "Lỗi: sai mã kiểm tra"),
+    ("error_exception", "1", _C, 0, _MANY, "Errors: device refuses", "Lỗi: thiết bị từ chối"),
+    ("error_foreign", "1", _C, 0, _MANY, "Errors: answer of another", "Lỗi: trả lời lạ"),
+    ("devices_silent", "1", _G, 0, 10_000, "Silent devices", "Thiết bị im lặng"),
+    ("queue_messages", "1", _G, 0, 1e9, "Messages waiting", "Thông điệp đang chờ"),
+    ("queue_bytes", "By", _G, 0, 1e15, "Bytes waiting", "Byte đang chờ"),
+    ("dead_letters_open", "1", _G, 0, 1e9, "Dead letters open", "Thư chết chưa xử lý"),
+    ("breaker_open", "1", _S, 0, 1, "Ingest breaker open", "Cầu dao tiếp nhận mở"),
+    ("memory_bytes", "By", _G, 0, 1e15, "Memory of the hub", "Bộ nhớ trung tâm"),
+    ("write_delay_s", "s", _G, 0, 1e6, "Duration of a database write", "Thời gian ghi cơ sở dữ liệu"),
+    ("missing", "1", _G, 0, _MANY, "Rows missing in the database", "Dòng thiếu trong cơ sở dữ liệu"),
+    ("overwritten", "1", _G, 0, _MANY, "Rows overwritten", "Dòng bị ghi đè"),
+    ("checked", "1", _G, 0, _MANY, "Rows checked", "Dòng đã kiểm"),
+)
+
+_ROWS = (
+    *_WEATHER,
+    *_AIR,
+    *_WATER_AND_SOIL,
+    *_ELECTRICITY,
+    *_TRAFFIC,
+    *_PLACE_AND_MOTION,
+    *_CAMERA,
+    *_GENERAL,
+    *_OPERATIONS,
+)
 
 QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
     {

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from wire.identifiers import QUALITY_SUFFIX, RESERVED_POINT_KEYS, DeviceId, GatewayId, SiteId
 from wire.messages import (
+    BusStatus,
     Commit,
     DeviceInventory,
     DeviceStatus,
@@ -119,6 +120,8 @@ def _status() -> Status:
             ),
             DeviceStatus(device=DeviceId("aq-01"), quality=Quality.GOOD, last_good_ms=None),
         ),
+        machine={"spool_used_bytes": 1_843_200.0, "cpu_temperature": 51.5, "clock_offset_ms": -12.0},
+        buses=(BusStatus(bus="rs485-1", numbers={"bus_load_percent": 37.25, "error_timeout": 3.0}),),
     )
 
 

@@ -35,6 +35,7 @@ from wire.codec import (
 from wire.errors import TooLargeError, WireError
 from wire.identifiers import DeviceId, GatewayId, SiteId
 from wire.messages import (
+    BusStatus,
     Commit,
     DeviceInventory,
     DeviceStatus,
@@ -158,6 +159,11 @@ def test_every_commit_is_read_as_it_was_written(commit: Commit) -> None:
                 last_good_ms=totals,
                 errors=st.dictionaries(st.text(max_size=8), st.integers(0, 10**9), max_size=3),
             ),
+            max_size=3,
+        ).map(tuple),
+        machine=st.dictionaries(keys, numbers, max_size=3),
+        buses=st.lists(
+            st.builds(BusStatus, bus=st.text(max_size=8), numbers=st.dictionaries(keys, numbers, max_size=3)),
             max_size=3,
         ).map(tuple),
     )
