@@ -8,6 +8,7 @@ from edge.diagnosis.finding import SHOWN_BYTES, Cause, Finding, bytes_of, second
 from edge.diagnosis.heard import Heard
 
 _LATE_SHARE: Final = 0.05
+_SILENCE: Final = frozenset({Heard.SILENT, Heard.ECHO})
 _IDLE: Final = frozenset({0x00, 0xFF})
 
 
@@ -17,16 +18,11 @@ def device_findings(
     """What is wrong with one device on a bus on which somebody was understood."""
     kinds = [one.heard for one in device.exchanges]
     where = f"{device.device} (unit {device.unit} on {bus.bus})"
-    if Heard.TWICE in kinds or (_is_damaged(device) and not any(_is_damaged(one) for one in others)):
-        yield _duplicate(device, where, others)
+    if Heard.TWICE in kinds or (_is_damaged(device) and others and not any(_is_damaged(one) for one in others)):
+        yield _duplicate(device, where)
     elif _is_damaged(device):
-        yield Finding(
-            cause=Cause.NOISE,
-            where=where,
-            evidence=f"damaged answers, as others on this bus: {bytes_of(device.exchanges, Heard.DAMAGED)}",
-            next_step="check termination (120 ohm at both ends only), the shield, and the ground wire",
-        )
-    elif all(kind in {Heard.SILENT, Heard.ECHO} for kind in kinds):
+        yield _disturbed(device, where, others)
+    elif all(kind in _SILENCE for kind in kinds):
         yield Finding(
             cause=Cause.SILENT,
             where=where,
@@ -42,19 +38,44 @@ def device_findings(
             evidence=f"it refuses what {device.profile} asks first: {bytes_of(device.exchanges, Heard.REFUSED)}",
             next_step=f"is it this model? sen-edge scan {facts.config} --bus {bus.bus} --units {device.unit}",
         )
+    elif any(kind in _SILENCE for kind in kinds):
+        yield Finding(
+            cause=Cause.SILENT,
+            where=where,
+            evidence=f"{sum(kind in _SILENCE for kind in kinds)} of {len(kinds)} questions without an answer",
+            next_step="check its plugs and its power supply; a device that answers after more than "
+            f"{device.timeout_s:g} s needs a profile of its own with another timeout_ms",
+        )
     yield from _slow(device, where)
 
 
-def _duplicate(device: DeviceFacts, where: str, others: Sequence[DeviceFacts]) -> Finding:
+def _duplicate(device: DeviceFacts, where: str) -> Finding:
     twice = bytes_of(device.exchanges, Heard.TWICE)
-    damaged = bytes_of(device.exchanges, Heard.DAMAGED) or bytes_of(device.exchanges, Heard.GARBAGE)
-    rest = ", while others on the bus are understood" if others else ""
+    alone = f"only its answers are damaged, while others on the bus are understood: {_damage_of(device)}"
     return Finding(
         cause=Cause.DUPLICATE,
         where=where,
-        evidence=f"two answers to one question: {twice}" if twice else f"only its answers are damaged{rest}: {damaged}",
+        evidence=f"two answers to one question: {twice}" if twice else alone,
         next_step=f"two devices have address {device.unit}: switch one off, give the other a new address",
     )
+
+
+def _disturbed(device: DeviceFacts, where: str, others: Sequence[DeviceFacts]) -> Finding:
+    """The line, most likely; where nobody else is on it, two devices with one address look the same."""
+    step = "check termination (120 ohm at both ends only), the shield, and the ground wire"
+    compared = "as others on this bus" if others else "and no other device to compare it with"
+    also = "" if others else f"; and that no second device has address {device.unit}"
+    return Finding(
+        cause=Cause.NOISE,
+        where=where,
+        evidence=f"damaged answers, {compared}: {_damage_of(device)}",
+        next_step=step + also,
+    )
+
+
+def _damage_of(device: DeviceFacts) -> str:
+    kinds = (Heard.DAMAGED, Heard.CUT_OFF, Heard.GARBAGE)
+    return next((shown for kind in kinds if (shown := bytes_of(device.exchanges, kind))), "")
 
 
 def _slow(device: DeviceFacts, where: str) -> Iterator[Finding]:

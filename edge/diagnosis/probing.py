@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from device_profiles.modbus import ReadRequest, rtu_good_reply_bytes, rtu_request
@@ -24,7 +24,9 @@ _QUIET_S: Final = 0.06  # a second answer to one question comes within so long
 _QUIET_CHARACTERS: Final = 20
 _PATIENCE: Final = 2.5  # a device may take so many times as long as its profile says, and is told to be slow
 _LONGEST_S: Final = 4.0
+_LATE_S: Final = 1.0  # beyond that patience an answer is looked for, so that it is called late and not another's
 _QUESTIONS: Final = 3
+_BITS_PER_BYTE: Final = 8
 _LOOK_S: Final = 0.05
 _ENOUGH_READINGS: Final = 3
 _KEPT_OF_A_LINE_BYTES: Final = 1024 * 1024
@@ -54,11 +56,43 @@ async def asked_raw(line: ByteStream, asked: Question, *, baud: int, clock: Cloc
         DriverError: the line was lost.
     """
     patient_s = min(_PATIENCE * asked.timeout_s, _LONGEST_S)
-    found = [await exchanged_raw(line, asked, timeout_s=patient_s, baud=baud, clock=clock)]
-    is_silent = found[0].heard in {Heard.SILENT, Heard.ECHO, Heard.IDLE_NOISE}
-    timeouts_s = [asked.timeout_s] if is_silent else [patient_s] * (_QUESTIONS - 1)
-    found += [await exchanged_raw(line, asked, timeout_s=timeout_s, baud=baud, clock=clock) for timeout_s in timeouts_s]
-    return tuple(found)
+    start_s = clock.monotonic_s()
+    first = await exchanged_raw(line, asked, timeout_s=patient_s, baud=baud, clock=clock)
+    if first.heard in {Heard.SILENT, Heard.ECHO, Heard.IDLE_NOISE}:
+        waited_s = clock.monotonic_s() - start_s
+        return await _asked_otherwise(line, asked, first, waited_s=waited_s, baud=baud, clock=clock)
+    more = [
+        await exchanged_raw(line, asked, timeout_s=patient_s, baud=baud, clock=clock) for _ in range(_QUESTIONS - 1)
+    ]
+    return first, *more
+
+
+async def _asked_otherwise(
+    line: ByteStream, asked: Question, first: ExchangeFacts, *, waited_s: float, baud: int, clock: Clock
+) -> tuple[ExchangeFacts, ...]:
+    """After a silence, a question of another form: what answers the first one now is late, and is not this one's."""
+    other = replace(asked, request=_of_another_form(asked.request))
+    again = await exchanged_raw(line, other, timeout_s=max(asked.timeout_s, _LATE_S), baud=baud, clock=clock)
+    late = heard(asked.unit, asked.request, again.raw)
+    if not late.is_answer or again.latency_s is None:
+        return first, again
+    latency_s = waited_s + again.latency_s
+    await _outwaited(line, latency_s, clock)
+    return (replace(again, heard=late, latency_s=latency_s),)
+
+
+def _of_another_form(request: ReadRequest) -> ReadRequest:
+    """A request whose answer has another length."""
+    step = _BITS_PER_BYTE if request.table.is_bits else 1
+    count = request.count - step if request.count > step else request.count + step
+    return replace(request, count=count)
+
+
+async def _outwaited(line: ByteStream, seconds: float, clock: Clock) -> None:
+    """Let what is still to come for an earlier question come, so that it is nobody else's answer."""
+    until_s = clock.monotonic_s() + seconds
+    while (left_s := until_s - clock.monotonic_s()) > 0 and await line.wait(left_s):
+        line.discard()
 
 
 async def exchanged_raw(

@@ -109,6 +109,33 @@ def test_a_device_slower_than_its_profile_says_is_too_slow(tmp_path: Path) -> No
     assert "timeout_ms: " in found["next_step"]
 
 
+def test_a_device_that_answers_the_question_before_is_too_slow_and_nobody_elses_master(tmp_path: Path) -> None:
+    slow = station(CO2, 254, latency_s=0.8)  # later than a doctor is patient
+    with Rs485(stations=[slow, station(METER, 1), station(CLIMATE, 2)]) as field:
+        (found,) = doctor(tmp_path, field, GAS, *TWO).told["findings"]
+    assert found["cause"] == Cause.SLOW
+    assert "it takes 0.8" in found["evidence"]
+
+
+def test_a_device_that_answers_now_and_then_is_not_called_well() -> None:
+    now_and_then = (ExchangeFacts(heard=Heard.GOOD, latency_s=0.01), ExchangeFacts(heard=Heard.SILENT))
+    device = DeviceFacts(device="d1", profile=METER, unit=1, exchanges=now_and_then)
+    bus = BusFacts(bus="line", kind=BusKind.MODBUS_RTU, place="/dev/x", line=Line(baud=9600), devices=(device,))
+    (found,) = bus_findings(bus, seen(bus))
+    assert found.cause is Cause.SILENT
+    assert "1 of 2 questions" in found.evidence
+
+
+def test_damaged_answers_on_a_line_with_one_device_may_be_the_line_or_a_second_device() -> None:
+    damaged = (ExchangeFacts(heard=Heard.DAMAGED, raw=b"\x01\x04\x02\x00"),) * 2
+    device = DeviceFacts(device="d1", profile=METER, unit=7, exchanges=damaged)
+    bus = BusFacts(bus="line", kind=BusKind.MODBUS_RTU, place="/dev/x", line=Line(baud=9600), devices=(device,))
+    (found,) = bus_findings(bus, seen(bus))
+    assert found.cause is Cause.NOISE
+    assert "01 04 02 00" in found.evidence
+    assert "no second device has address 7" in found.next_step
+
+
 def test_a_device_of_another_kind_refuses(tmp_path: Path) -> None:
     with Rs485(stations=[station(CLIMATE, 1), station(METER, 2)]) as field:
         (found,) = doctor(tmp_path, field, "device: ups, profile: huawei/ups2000, unit: 1").told["findings"]
