@@ -20,10 +20,9 @@ CLASSES: Final[Mapping[str, str]] = {
     "power": "Power and energy",
     "energy": "Power and energy",
     "inputs": "Inputs, outputs and counters",
-    "indicator": "Indicators",
     "position": "Position and heading",
     "camera": "Cameras",
-    "gateway": "Other",
+    "housekeeping": "Other",
 }
 _REAL: Final = (Origin.CAPTURE, Origin.MANUAL, Origin.CODE)
 _HEAD: Final = """\

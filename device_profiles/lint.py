@@ -15,13 +15,12 @@ from device_profiles.plan import bus_time_us, read_plan
 from device_profiles.point_model import Meaning
 from device_profiles.yaml_tree import Path, YamlTree, read_tree
 
-# Kinds of things: the measurements of the series store.
+# Kinds of things: the measurements of the series store, but for those that the hub alone writes.
 MEASUREMENTS: Final = (
     "air_quality",
     "camera",
     "energy",
-    "gateway",
-    "indicator",
+    "housekeeping",
     "inputs",
     "noise",
     "position",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from hub.registry.ledger import EpochView, Settlement
 from hub.registry.model import GatewayState
+from hub.series.names import HUB_MEASUREMENTS
 from wire.identifiers import GatewayId
 from wire.messages import Commit, Refusal, Refused
 from wire.quantities import QUANTITIES
@@ -139,10 +140,14 @@ def workload_of(batches: Iterable[Batch], views: Mapping[EpochKey, EpochView]) -
 
 
 def unfit(stream: Stream) -> str | None:
-    """Why no record of this stream may be stored: a quantity in another unit than everybody's; None where it may.
+    """Why no record of this stream may be stored: it pretends to be the hub's word, or speaks in another unit.
+
+    None where it may be stored.
 
     A quantity that this hub does not know yet is stored: the inventory says what it is.
     """
+    if stream.measurement in HUB_MEASUREMENTS:
+        return f"measurement {stream.measurement}: only the hub writes there; give the group another in its profile"
     for point in stream.points:
         quantity = QUANTITIES.get(point.quantity)
         if quantity is not None and quantity.unit != point.unit:

@@ -106,6 +106,14 @@ class TimeRange:
     end_ns: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesSamples:
+    """One series and its samples in a time range, oldest first."""
+
+    series: SeriesKey
+    samples: tuple[Sample, ...]
+
+
 class SeriesError(Exception):
     """The store could not answer a query: what, where and what to do."""
 
@@ -153,8 +161,26 @@ class SeriesStore(Protocol):
         """
         ...
 
+    async def span(self, selection: Selection, time_range: TimeRange) -> list[SeriesSamples]:
+        """Every series that matches and has samples in the range, sorted, with all of them: keep the range short.
+
+        Raises:
+            SeriesError: the store cannot answer.
+        """
+        ...
+
+    async def forget_before(self, time_ns: int) -> None:
+        """Drop what is older, where nobody else does: InfluxDB's own retention does it there, and this does nothing.
+
+        Raises:
+            SeriesError: the store did not do it.
+        """
+        ...
+
     async def count_points(self, gateway: str) -> int:
-        """How many points (records) of one gateway are stored, counted in the store itself.
+        """How many points (records) that one gateway sent are stored, counted in the store itself.
+
+        What the hub itself writes about a gateway (`HUB_MEASUREMENTS`) is not counted.
 
         Raises:
             SeriesError: the store cannot answer.

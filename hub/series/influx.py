@@ -25,11 +25,12 @@ from hub.series.base import (
     Selection,
     SeriesError,
     SeriesKey,
+    SeriesSamples,
     TimeRange,
     WriteResult,
 )
 from hub.series.line_protocol import UnwritableError, line_of
-from hub.series.names import names_a_series
+from hub.series.names import HUB_MEASUREMENTS, names_a_series
 
 # Level 1 makes a line a sixth of its size and costs the database little.
 _GZIP_LEVEL = 1
@@ -41,6 +42,7 @@ _TOO_LARGE = 413
 _UNPROCESSABLE = 422
 # Statements of one read request: keeps its URL within what proxies let through.
 _STATEMENTS_PER_REQUEST = 10
+_FIELDS_PER_REQUEST = 40
 
 
 class InfluxApi(StrEnum):
@@ -159,13 +161,30 @@ class InfluxSeriesStore:
         (result,) = await self._query([statement])
         return influxql.windows_of(result)
 
+    async def span(self, selection: Selection, time_range: TimeRange) -> list[SeriesSamples]:
+        """Every series that matches and has samples in the range: one request for a handful of fields."""
+        if not names_a_series(selection):
+            return []
+        found: list[SeriesSamples] = []
+        for measurement, known in (await self._fields(selection)).items():
+            fields = [field for field in known if selection.field in {None, field}]
+            for start in range(0, len(fields), _FIELDS_PER_REQUEST):
+                some = fields[start : start + _FIELDS_PER_REQUEST]
+                (result,) = await self._query([influxql.span(measurement, some, selection, time_range)])
+                found += influxql.span_of(measurement, some, result)
+        return sorted(found, key=lambda item: influxql.sort_key(item.series))
+
+    async def forget_before(self, time_ns: int) -> None:
+        """Nothing: the retention of the bucket or database does it (`sen-hub storage setup`)."""
+
     async def count_points(self, gateway: str) -> int:
         """How many records of one gateway are stored, by their `quality` fields."""
         selection = Selection(gateway=gateway)
         if not names_a_series(selection):
             return 0
         measurements = await self._fields(selection)
-        results = await self._query([influxql.count(measurement, selection) for measurement in measurements])
+        sent = [measurement for measurement in measurements if measurement not in HUB_MEASUREMENTS]
+        results = await self._query([influxql.count(measurement, selection) for measurement in sent])
         return sum(influxql.count_of(result) for result in results)
 
     async def close(self) -> None:

@@ -5,11 +5,11 @@ A row is part of a selected field where the field or its `_quality` stands in it
 the database, so a value that is not known is found like one that is.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from hub.series.base import Aggregate, Latest, Sample, Selection, SeriesError, SeriesKey, TimeRange
+from hub.series.base import Aggregate, Latest, Sample, Selection, SeriesError, SeriesKey, SeriesSamples, TimeRange
 from wire.identifiers import QUALITY_KEY, QUALITY_SUFFIX, TAG_KEYS
 from wire.records import Mode, Quality
 
@@ -59,6 +59,12 @@ def windows(series: SeriesKey, time_range: TimeRange, *, aggregate: Aggregate, w
     where = _where(selection_of(series), time_range)
     what = f'{aggregate.value}("{series.field}")'
     return _select(what, series.measurement, where, f"GROUP BY time({window_ns:d}ns) fill(none)")
+
+
+def span(measurement: str, fields: Sequence[str], selection: Selection, time_range: TimeRange) -> str:
+    """All samples of these fields in a time range, for each set of tags."""
+    what = ", ".join(_value_and_quality(field) for field in fields)
+    return _select(what, measurement, _where(selection, time_range), f"GROUP BY {_GROUP_BY_TAGS}")
 
 
 def count(measurement: str, selection: Selection) -> str:
@@ -131,6 +137,22 @@ def windows_of(result: Result) -> list[Sample]:
     ]
 
 
+def span_of(measurement: str, fields: Sequence[str], result: Result) -> list[SeriesSamples]:
+    """What `span` found: each series that has samples."""
+    found = []
+    for table in result:
+        for place, field in enumerate(fields):
+            at = 1 + 2 * place
+            samples = tuple(
+                _sample(row[0], row[at], row[at + 1])
+                for row in table.rows
+                if row[at] is not None or row[at + 1] is not None
+            )
+            if samples and all(table.tags.get(tag) for tag in TAG_KEYS):
+                found.append(SeriesSamples(series=_series_key(measurement, field, table.tags), samples=samples))
+    return found
+
+
 def count_of(result: Result) -> int:
     """What `count` found."""
     return sum(int(row[1]) for table in result for row in table.rows)
@@ -191,8 +213,12 @@ def _series_key(measurement: str, field: str, tags: Mapping[str, str]) -> Series
 def _samples(table: Table) -> Iterator[Sample]:
     """Rows of time, number and quality as they stand."""
     for time_ns, number, quality in table.rows:
-        yield Sample(
-            time_ns=int(time_ns),
-            number=None if number is None else float(number),
-            quality=Quality.GOOD if quality is None else Quality(int(quality)),
-        )
+        yield _sample(time_ns, number, quality)
+
+
+def _sample(time_ns: Json, number: Json, quality: Json) -> Sample:
+    return Sample(
+        time_ns=int(time_ns),
+        number=None if number is None else float(number),
+        quality=Quality.GOOD if quality is None else Quality(int(quality)),
+    )

@@ -11,6 +11,8 @@ from wire.errors import WireError
 from wire.identifiers import QUALITY_SUFFIX, check_identifier, check_key, check_point_key
 from wire.records import Quality
 
+# What the hub alone writes, about gateways and about itself: no gateway's record may go there.
+HUB_MEASUREMENTS = frozenset({"freshness", "gateway", "hub", "indicator"})
 # Stored times are signed 64 bit; InfluxDB keeps the two highest for itself.
 MAX_TIME_NS = 2**63 - 3
 

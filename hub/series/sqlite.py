@@ -8,6 +8,8 @@ I3. One thread writes and one reads, each with its own connection; the event loo
 """
 
 import asyncio
+import itertools
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,10 +24,11 @@ from hub.series.base import (
     Selection,
     SeriesError,
     SeriesKey,
+    SeriesSamples,
     TimeRange,
     WriteResult,
 )
-from hub.series.names import why_unwritable, worst_quality
+from hub.series.names import HUB_MEASUREMENTS, why_unwritable, worst_quality
 from wire.records import Mode, Quality
 
 _Result = TypeVar("_Result")
@@ -82,6 +85,19 @@ SELECT id FROM named_series WHERE measurement = :measurement AND site = :site AN
 _SAMPLES = """
 SELECT time_ns, number, quality FROM value WHERE series_id = :series AND time_ns >= :start AND time_ns < :end
 ORDER BY time_ns DESC LIMIT :limit
+"""
+_IDS = {"value": "SELECT id FROM series", "point": "SELECT id FROM source"}
+_SPAN = """
+SELECT measurement, site, gateway, device, grp, mode, field, time_ns, number, quality
+FROM named_series JOIN value ON series_id = named_series.id AND time_ns >= :start AND time_ns < :end
+WHERE (:measurement IS NULL OR measurement = :measurement) AND (:site IS NULL OR site = :site)
+  AND (:gateway IS NULL OR gateway = :gateway) AND (:device IS NULL OR device = :device)
+  AND (:group IS NULL OR grp = :group) AND (:mode IS NULL OR mode = :mode) AND (:field IS NULL OR field = :field)
+ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
+"""
+_COUNT = """
+SELECT count(*) FROM point JOIN source ON source.id = source_id
+WHERE gateway = ? AND measurement NOT IN (SELECT json_each.value FROM json_each(?))
 """
 _WINDOWS = """
 SELECT time_ns / :window * :window AS start_ns, avg(number), min(number), max(number), sum(number), count(number)
@@ -160,10 +176,31 @@ class SqliteSeriesStore:
         rows = await self._read(read)
         return [Sample(time_ns=start, number=number, quality=Quality.GOOD) for start, number in rows]
 
+    async def span(self, selection: Selection, time_range: TimeRange) -> list[SeriesSamples]:
+        """Every series that matches and has samples in the range, with all of them."""
+        bounds = {"start": time_range.start_ns, "end": time_range.end_ns}
+        rows = await self._read(lambda db: db.execute(_SPAN, _named(selection) | bounds).fetchall())
+        return [
+            SeriesSamples(series=_series_key(names), samples=tuple(_sample(row[7:]) for row in some))
+            for names, some in itertools.groupby(rows, key=lambda row: row[:7])
+        ]
+
+    async def forget_before(self, time_ns: int) -> None:
+        """Delete older records, one series at a time so that nobody waits long for the write lock."""
+        loop = asyncio.get_running_loop()
+        try:
+            for table, column in (("value", "series_id"), ("point", "source_id")):
+                ids = await loop.run_in_executor(self._reader, _ids, self._reader_db, _IDS[table])
+                for one in ids:
+                    delete = f"DELETE FROM {table} WHERE {column} = ? AND time_ns < ?"  # noqa: S608 - names of ours
+                    await loop.run_in_executor(self._writer, self._writer_db.execute, delete, (one, time_ns))
+        except sqlite3.Error as error:
+            raise SeriesError(f"series file {self._path}: {error}; see `sen-hub status`") from error
+
     async def count_points(self, gateway: str) -> int:
         """How many records of one gateway are stored."""
-        query = "SELECT count(*) FROM point JOIN source ON source.id = source_id WHERE gateway = ?"
-        return await self._read(lambda db: int(db.execute(query, (gateway,)).fetchone()[0]))
+        asked = (gateway, json.dumps(sorted(HUB_MEASUREMENTS)))
+        return await self._read(lambda db: int(db.execute(_COUNT, asked).fetchone()[0]))
 
     async def close(self) -> None:
         """Finish what is under way and release the file."""
@@ -244,6 +281,10 @@ def _open(path: Path) -> sqlite3.Connection:
     db.executescript(_SCHEMA)
     db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
     return db
+
+
+def _ids(db: sqlite3.Connection, query: str) -> list[int]:
+    return [int(one) for (one,) in db.execute(query)]
 
 
 def _named(selected: Selection | SeriesKey) -> dict[str, str | None]:

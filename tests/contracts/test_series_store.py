@@ -257,6 +257,42 @@ async def test_points_are_counted_by_gateway_in_all_measurements(store: SeriesSt
     assert await store.count_points("gw-2") == 1
 
 
+async def test_what_the_hub_writes_about_a_gateway_is_not_counted_as_its_records(store: SeriesStore) -> None:
+    await stored(store, point(START), point(START, {"age": 1.0}, measurement="freshness"))
+    assert await store.count_points("gw-1") == 1
+
+
+async def test_a_span_holds_every_sample_of_every_series_that_matches_known_or_not(store: SeriesStore) -> None:
+    await stored(
+        store,
+        point(START, {"voltage": 1.0, "current": 2.0}),
+        point(START + 1, {"current": 3.0}, {"voltage": Quality.STUCK}),
+        point(START + 1, {"voltage": 4.0}, mode=Mode.SIMULATED),
+        point(START + 2, {"voltage": 5.0}, {"voltage": Quality.STALE}),
+        point(START, {"humidity": 40.0}, measurement="weather"),
+        point(START, gateway="gw-2"),
+    )
+    found = await store.span(
+        Selection(gateway="gw-1", measurement="electricity"), TimeRange(start_ns=START, end_ns=START + 2)
+    )
+    assert [(item.series, item.samples) for item in found] == [
+        (key("current"), (good(START, 2.0), good(START + 1, 3.0))),
+        (key("voltage"), (good(START, 1.0), Sample(time_ns=START + 1, number=None, quality=Quality.STUCK))),
+        (key("voltage", mode=Mode.SIMULATED), (good(START + 1, 4.0),)),
+    ]
+    everything = await store.span(Selection(), ALWAYS)
+    assert {item.series.gateway for item in everything} == {"gw-1", "gw-2"}
+    assert {item.series.measurement for item in everything} == {"electricity", "weather"}
+
+
+async def test_old_records_are_forgotten_where_the_store_keeps_its_own_retention(store: SeriesStore) -> None:
+    await stored(store, *(point(START + i, {"voltage": float(i)}) for i in range(10)))
+    await store.forget_before(START + 7)
+    found = [sample.number for sample in await store.samples(key(), ALWAYS, limit=100)]
+    assert found == [7.0, 8.0, 9.0] if not isinstance(store, InfluxSeriesStore) else [float(i) for i in range(10)]
+    assert await store.count_points("gw-1") == len(found)
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -209,6 +209,14 @@ async def test_a_quantity_in_another_unit_is_refused(hub: Hub) -> None:
     assert len(hub.series.points) == 1
 
 
+@pytest.mark.parametrize("measurement", ["gateway", "hub", "freshness", "indicator"])
+async def test_a_gateway_cannot_write_where_only_the_hub_writes(hub: Hub, measurement: str) -> None:
+    forged = replace(STREAM, measurement=measurement)
+    await hub.receive(Batch(gateway=GATEWAY, epoch=EPOCH, records=(record(1, stream=forged), record(2))))
+    assert [refused.seq for refused in hub.outbox.commits[0].refused] == [1]
+    assert await hub.series.count_points(GATEWAY) == 1
+
+
 async def test_another_content_under_a_seq_is_put_aside(hub: Hub) -> None:
     other = Batch(gateway=GATEWAY, epoch=EPOCH, records=(record(1, 99.0),))
     await hub.receive(batch(1), other)

@@ -11,10 +11,11 @@ from hub.series.base import (
     Sample,
     Selection,
     SeriesKey,
+    SeriesSamples,
     TimeRange,
     WriteResult,
 )
-from hub.series.names import why_unwritable
+from hub.series.names import HUB_MEASUREMENTS, why_unwritable
 from wire.records import Quality
 
 _Identity = tuple[str, str, str, str, str, str, int]
@@ -90,8 +91,23 @@ class FakeSeriesStore:
             for start, numbers in sorted(windows.items())
         ]
 
+    async def span(self, selection: Selection, time_range: TimeRange) -> list[SeriesSamples]:
+        found: dict[SeriesKey, list[Sample]] = {}
+        for key, sample in self._samples():
+            if _matches(key, selection) and time_range.start_ns <= sample.time_ns < time_range.end_ns:
+                found.setdefault(key, []).append(sample)
+        return [
+            SeriesSamples(series=key, samples=tuple(sorted(found[key], key=lambda sample: sample.time_ns)))
+            for key in sorted(found, key=_order)
+        ]
+
+    async def forget_before(self, time_ns: int) -> None:
+        self.points = {identity: point for identity, point in self.points.items() if point.time_ns >= time_ns}
+
     async def count_points(self, gateway: str) -> int:
-        return sum(point.gateway == gateway for point in self.points.values())
+        return sum(
+            point.gateway == gateway and point.measurement not in HUB_MEASUREMENTS for point in self.points.values()
+        )
 
     async def close(self) -> None:
         """Nothing to release."""
