@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+_SAID = "said"
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +47,19 @@ def real_program() -> Callable[[str], str]:
         return path
 
     return find
+
+
+@pytest.fixture
+def say(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Say a test's figures: they stand at the end of the run, whether it passed or not."""
+    return lambda told: record_property(_SAID, told)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests have said."""
+    reports = [one for kind in ("passed", "failed") for one in terminalreporter.getreports(kind) if one.when == "call"]
+    said = [(one.nodeid, told) for one in reports for key, told in one.user_properties if key == _SAID]
+    if said:
+        terminalreporter.section("figures")
+    for test, told in said:
+        terminalreporter.line(f"{test}\n  {told}")

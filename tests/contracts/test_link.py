@@ -13,8 +13,8 @@ import pytest
 from edge.clock import SystemClock
 from edge.uplink.base import Link
 from edge.uplink.link import BrokerAddress, MqttLink
-from tests.support.cut_line import CutLine
 from tests.support.fake_link import FakeBroker, FakeLink
+from tests.support.faulty_line import FaultyLine
 from tests.support.mosquitto import mosquitto, start
 from wire.identifiers import GatewayId
 from wire.topics import Down, Up, down_topic, up_topic
@@ -68,7 +68,7 @@ class FakeLine:
 
 
 class RealLine:
-    def __init__(self, line: CutLine, hub: aiomqtt.Client, port: int) -> None:
+    def __init__(self, line: FaultyLine, hub: aiomqtt.Client, port: int) -> None:
         self._line = line
         self._hub = hub
         self._port = port
@@ -125,7 +125,7 @@ async def line(
     start(broker)
     try:
         async with AsyncExitStack() as stack:
-            cut_line = await stack.enter_async_context(CutLine(port=free_port(), target=port))
+            cut_line = await stack.enter_async_context(FaultyLine(port=free_port(), target=port))
             hub = await stack.enter_async_context(aiomqtt.Client("127.0.0.1", port))
             await hub.subscribe("sen/1/up/#", qos=1)
             yield RealLine(cut_line, hub, port)

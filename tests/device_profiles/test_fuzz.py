@@ -1,6 +1,7 @@
 """Whatever bytes come, no decoder and no frame parser breaks, hangs, or makes a value of a frame whose check fails."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_no_input_breaks_it(target: Target) -> None:
 
 @pytest.mark.soak
 @each_target
-def test_a_million_inputs_do_not_break_it(target: Target) -> None:
+def test_a_million_inputs_do_not_break_it(target: Target, say: Callable[[str], None]) -> None:
     started_s = time.perf_counter()
     fuzz(target, inputs=LONG, seed=2)
-    print(f"{target.name}: {LONG} inputs, {time.perf_counter() - started_s:.0f} s, nothing broke")
+    say(f"{target.name}: {LONG} inputs, {time.perf_counter() - started_s:.0f} s, nothing broke")

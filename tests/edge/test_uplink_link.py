@@ -13,8 +13,8 @@ import pytest
 from edge.clock import SystemClock
 from edge.uplink.link import BrokerAddress, MqttLink
 from tests.support.certificates import make_certificate
-from tests.support.cut_line import CutLine
 from tests.support.fake_clock import FakeClock
+from tests.support.faulty_line import FaultyLine
 from tests.support.mosquitto import mosquitto, start
 from tests.support.processes import Program
 from wire.identifiers import GatewayId
@@ -169,7 +169,7 @@ async def test_it_ends_when_told_to_even_on_a_line_that_has_fallen_silent(
     broker: Program, free_port: Callable[[], int]
 ) -> None:
     listener = Silent()
-    async with CutLine(port=free_port(), target=port_of(broker)) as line:
+    async with FaultyLine(port=free_port(), target=port_of(broker)) as line:
         link = link_to(BrokerAddress(host="127.0.0.1", port=line.port), SystemClock(), answer_s=0.2)
         async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
             running = tasks.create_task(link.run(listener))

@@ -7,6 +7,7 @@ survives.
 
 import sys
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -42,9 +43,10 @@ def test_nothing_is_lost_in_silence_doubled_or_altered(first: int) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("first", range(RUNS_IN_ALL, RUNS_IN_ALL + MANY_RUNS, 2000))
-def test_nothing_is_lost_in_silence_doubled_or_altered_in_many_runs(first: int) -> None:
-    for seed in range(first, first + 2000):
-        run(seed)
+def test_nothing_is_lost_in_silence_doubled_or_altered_in_many_runs(first: int, say: Callable[[str], None]) -> None:
+    outcomes = [run(seed) for seed in range(first, first + 2000)]
+    readings, lost = (sum(getattr(one, what) for one in outcomes) for what in ("readings", "lost"))
+    say(f"{len(outcomes)} runs from seed {first}: {readings} readings, {lost} lost and declared, 0 violations")
 
 
 def survives(name: str, patch: pytest.MonkeyPatch) -> int | None:

@@ -71,6 +71,11 @@ class CountingField:
     _connections: dict[int, socket.socket] = field(default_factory=dict)
     _ends: bool = False
 
+    @property
+    def answers(self) -> int:
+        """How many answers all of them have given."""
+        return sum(unit.answers for units in (self.rtu_units, self.tcp_units) for unit in units.values())
+
     def __enter__(self) -> Self:
         """Open the line and the endpoint and begin to answer."""
         self._master, self._slave = os.openpty()

@@ -2,10 +2,12 @@
 
 import socket
 import subprocess
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
+
+from tests.support.processes import Program, wait_until
 
 _CONFIG = """
 reporting-disabled = true
@@ -30,61 +32,64 @@ _START_S = 30.0
 
 
 class InfluxServer:
-    """An `influxd` that is started at once; `kill` ends it as a crash would, `start` starts it again."""
+    """An `influxd` that is started at once; `kill` ends it as a crash would, `start` starts it again.
+
+    `launch` starts it and does not wait until it answers.
+    """
 
     def __init__(self, *, program: str, folder: Path) -> None:
-        self._program = program
-        self._folder = folder
         self._http_port = _free_port()
         self.url = f"http://127.0.0.1:{self._http_port}"
-        (folder / "influxdb.conf").write_text(
-            _CONFIG.format(folder=folder, http_port=self._http_port, rpc_port=_free_port())
-        )
-        self._process = self._spawn()
-        self._wait_until_it_answers()
+        config = folder / "influxdb.conf"
+        config.write_text(_CONFIG.format(folder=folder, http_port=self._http_port, rpc_port=_free_port()))
+        self._program = Program([program, "-config", str(config)], folder / "log", folder)
+        self.start()
+
+    @property
+    def http_port(self) -> int:
+        """Where it listens."""
+        return self._http_port
 
     def start(self) -> None:
-        """Start it again on the same files and ports."""
-        self._process = self._spawn()
-        self._wait_until_it_answers()
+        """Start it, again on the same files and ports, and wait until it answers."""
+        self.launch()
+        wait_until("influxd answers", self._answers, within_s=_START_S)
+
+    def launch(self) -> None:
+        """Start it."""
+        self._program.start()
 
     def kill(self) -> None:
         """End it without warning (SIGKILL)."""
-        self._process.kill()
-        self._process.wait(10)
+        self._program.kill()
+
+    def freeze(self) -> None:
+        """Let it do nothing (SIGSTOP)."""
+        self._program.freeze()
+
+    def thaw(self) -> None:
+        """Let it go on (SIGCONT)."""
+        self._program.thaw()
 
     def stop(self) -> None:
         """End it, by force where it does not follow."""
-        self._process.terminate()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self._program.stop(within_s=5)
 
     def query(self, statement: str, *, database: str = "sen") -> dict[str, object]:
         """The answer to one InfluxQL statement."""
-        answer = httpx.post(f"{self.url}/query", params={"db": database, "epoch": "ns"}, data={"q": statement})
+        answer = httpx.post(
+            f"{self.url}/query", params={"db": database, "epoch": "ns"}, data={"q": statement}, timeout=60
+        )
         body: dict[str, object] = answer.raise_for_status().json()
         return body
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        log = (self._folder / "log").open("ab")
-        with log:
-            return subprocess.Popen(
-                [self._program, "-config", str(self._folder / "influxdb.conf")], stdout=log, stderr=log
-            )
-
-    def _wait_until_it_answers(self) -> None:
-        end = time.monotonic() + _START_S  # noqa: TID251 a real program starts in real time
-        while time.monotonic() < end:  # noqa: TID251
-            if self._process.poll() is not None:
-                break
-            try:
-                if httpx.get(f"{self.url}/ping", timeout=1.0).status_code == httpx.codes.NO_CONTENT:
-                    return
-            except httpx.HTTPError:
-                time.sleep(0.05)  # noqa: TID251
-        raise RuntimeError(f"influxd does not answer at {self.url}: {(self._folder / 'log').read_text()[-2000:]}")
+    def _answers(self) -> bool:
+        assert self._program.runs, f"influxd does not start: {self._program.tail()}"
+        try:
+            return httpx.get(f"{self.url}/ping", timeout=1.0).status_code == httpx.codes.NO_CONTENT
+        except httpx.HTTPError:
+            return False
 
 
 def _free_port() -> int:

@@ -5,13 +5,13 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _POLL_S = 0.05
 
 
-def wait_until(what: str, holds: Callable[[], bool], *, within_s: float) -> None:
+def wait_until(what: str, holds: Callable[[], object], *, within_s: float) -> None:
     """Return as soon as `holds()`; fail the test, naming `what`, where it does not within the time."""
     deadline = time.monotonic() + within_s
     while not holds():
@@ -26,12 +26,16 @@ def pause(seconds: float) -> None:
 
 @dataclass
 class Program:
-    """A program that can be started, killed without warning, and started again; its output is appended to `log`."""
+    """A program that can be started, killed without warning, and started again; its output is appended to `log`.
+
+    `ends_ms` are the times, in ms since 1970, at which it was killed or told to end.
+    """
 
     command: Sequence[str]
     log: Path
     cwd: Path
     process: subprocess.Popen[bytes] | None = None
+    ends_ms: list[float] = field(default_factory=list)
 
     def start(self) -> None:
         """Start it."""
@@ -46,12 +50,24 @@ class Program:
     def kill(self) -> None:
         """SIGKILL, and wait for its end."""
         assert self.process is not None
+        self.ends_ms.append(time.time() * 1000)
         self.process.kill()
         self.process.wait(10)
+
+    def freeze(self) -> None:
+        """SIGSTOP: it is there, and does nothing."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on as if nothing had happened."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     def stop(self, *, within_s: float = 20) -> int:
         """SIGTERM, and its exit code."""
         assert self.process is not None
+        self.ends_ms.append(time.time() * 1000)
         with suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)
         try:
