@@ -24,8 +24,9 @@ from edge.control import ControlDoor, ControlError, socket_path
 from edge.diagnosis.agent_bus import ExchangeRequest, exchanged
 from edge.diagnosis.fault_file import FAULT_FILE, FaultFile
 from edge.diagnosis.flight_recorder import AROUND_S, fault_line, incident_told
+from edge.machine import Machine, OwnNumbers
 from edge.schedule import Lane
-from edge.spool.base import SpoolError
+from edge.spool.base import SpoolError, SpoolState
 from edge.spool.group_commit import GroupCommit
 from edge.spool.keeper import SpoolKeeper
 from edge.spool.segment_spool import SegmentSpool
@@ -35,6 +36,7 @@ from edge.uplink.link import BrokerAddress, MqttLink
 from edge.uplink.sender import Identity, Sender, last_will_of
 from wire.codec import encode_status
 from wire.identifiers import GatewayId, SiteId
+from wire.messages import BusStatus
 
 # What crosses the control socket and the commands' output: JSON whose shape is made here.
 Told = dict[str, Any]
@@ -100,7 +102,9 @@ class Agent:
             devices=self._acquisition.health.statuses,
             trust=self._trust,
             send_s=config.send_s,
+            numbers=self._numbers,
         )
+        self._machine = Machine(state_dir)
         self._group = GroupCommit(
             self._keeper,
             clock,
@@ -154,6 +158,28 @@ class Agent:
         finally:
             self._keeper.close()
             await self._acquisition.close()
+
+    def _numbers(self, spool: SpoolState) -> OwnNumbers:
+        """How this gateway is, for its status: the machine, the spool, the clock, the link and the buses."""
+        sent, ahead_ms = self._sender.counts(), self._trust.hub_ahead_ms
+        machine = {
+            **self._machine.numbers(),
+            "spool_used_bytes": float(spool.bytes_on_disk),
+            "spool_limit_bytes": float(self._config.spool.max_mb * _MEGABYTE),
+            "disk_written_bytes": float(spool.bytes_written),
+            "bytes_sent": float(sent.bytes_sent),
+            "uptime_s": round(self._clock.monotonic_s() - self._started_s, 1),
+        }
+        if ahead_ms is not None:
+            machine["clock_offset_ms"] = float(-ahead_ms)
+        if sent.last_commit_delay_s is not None:
+            machine["commit_delay_s"] = sent.last_commit_delay_s
+        wrong, workers = self._acquisition.health.bus_numbers(), self._acquisition.workers
+        loads = {bus: worker.numbers() for bus, worker in workers.items()}
+        buses = tuple(
+            BusStatus(bus=bus, numbers={**loads.get(bus, {}), **wrong.get(bus, {})}) for bus in sorted({*loads, *wrong})
+        )
+        return OwnNumbers(machine=machine, buses=buses)
 
     async def _status(self, _: Mapping[str, Any]) -> Told:
         try:

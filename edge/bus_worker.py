@@ -24,6 +24,9 @@ class _Load:
     since_s: float = 0.0
     busy_s: dict[Lane, float] = field(default_factory=lambda: dict.fromkeys(Lane, 0.0))
     lost_s: float = 0.0
+    turns: int = 0
+    told_busy_s: float = 0.0
+    told_at_s: float | None = None
 
 
 class BusWorker:
@@ -99,6 +102,14 @@ class BusWorker:
         used_s = {lane.name.lower(): busy_s for lane, busy_s in self._load.busy_s.items()} | {"lost": self._load.lost_s}
         return {name: round(100 * seconds / passed_s, 2) for name, seconds in used_s.items()}
 
+    def numbers(self) -> dict[str, float]:
+        """For the gateway's status: the bus's load since the call before, and the turns since the start."""
+        now_s, busy_s = self._clock.monotonic_s(), sum(self._load.busy_s.values())
+        since_s = self._load.since_s if self._load.told_at_s is None else self._load.told_at_s
+        share = (busy_s - self._load.told_busy_s) / max(now_s - since_s, 1e-9) / self._in_flight
+        self._load.told_at_s, self._load.told_busy_s = now_s, busy_s
+        return {"bus_load_percent": round(min(100.0, 100 * share), 2), "requests": float(self._load.turns)}
+
     async def _take_turns(self, nap: Nap) -> None:
         while True:
             now_s = self._clock.monotonic_s()
@@ -111,6 +122,7 @@ class BusWorker:
             ended_s = self._clock.monotonic_s()
             self._load.busy_s[lane] += ended_s - now_s
             self._load.lost_s += outcome.lost_s
+            self._load.turns += 1
             self._schedule.lost(outcome.lost_s, now_s=ended_s)
             if not outcome.is_over:
                 self._schedule.add(task)

@@ -12,6 +12,13 @@ from wire.records import PointLayout, Quality, Value
 
 _logger = logging.getLogger(__name__)
 _MAX_ERROR_KINDS: Final = 32
+# What a kind of error says about the bus: nobody answered, it came damaged, the device said no, somebody else spoke.
+_ERROR_GROUPS: Final = {
+    "timeout": "error_timeout",
+    "garbled": "error_check",
+    "exception": "error_exception",
+    "foreign": "error_foreign",
+}
 # Is told of each fault: bus, device, kind, text.
 OnFault = Callable[[str, str, str, str], None]
 
@@ -121,6 +128,18 @@ class Health:
             )
             for health in self._devices.values()
         )
+
+    def bus_numbers(self) -> dict[str, dict[str, float]]:
+        """For the gateway's status: what went wrong on each bus, by the names of `wire.quantities`."""
+        buses: dict[str, dict[str, float]] = {}
+        for health in self._devices.values():
+            told = buses.setdefault(health.bus, dict.fromkeys((*_ERROR_GROUPS.values(), "devices_silent"), 0.0))
+            told["devices_silent"] += health.is_silent
+            for kind, count in health.errors.items():
+                group = _ERROR_GROUPS.get(kind, "error_check" if kind.startswith("bad frame") else None)
+                if group is not None:
+                    told[group] += count
+        return buses
 
     def snapshot(self, *, now_ms: int) -> list[dict[str, Any]]:
         """For `sen-edge status`: plain values only."""

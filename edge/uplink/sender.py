@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from edge.clock import Clock, set_within
+from edge.machine import OwnNumbers
 from edge.spool.base import SpoolBrokenError, SpoolError, SpoolState
 from edge.spool.keeper import SpoolKeeper
 from edge.time_trust import TimeTrust
@@ -68,6 +69,7 @@ class Sender:
         inventory: what this gateway reads.
         devices: how its devices are.
         trust: is told the hub's time, and knows how good ours is.
+        numbers: how the computer and the buses are, told with each status.
         send_s: a batch leaves at least this often while there is something to send.
     """
 
@@ -83,6 +85,7 @@ class Sender:
         devices: Callable[[], tuple[DeviceStatus, ...]],
         trust: TimeTrust,
         send_s: float,
+        numbers: Callable[[SpoolState], OwnNumbers] = lambda _: OwnNumbers(),
     ) -> None:
         self._identity = identity
         self._trust = trust
@@ -92,6 +95,7 @@ class Sender:
         self._clock = clock
         self._inventory = inventory
         self._devices = devices
+        self._numbers = numbers
         self._send_s = send_s
         # Changed by this class only, on the event loop.
         self._counts: Counter[str] = Counter()
@@ -279,8 +283,9 @@ class Sender:
     async def _say_status(self, *, online: bool) -> bool:
         self._status_at_s = self._clock.monotonic_s()
         quality = self._trust.quality(now_ms=self._clock.now_ms(), at_s=self._clock.monotonic_s())
-        told = status_of(self._identity, await self._keeper.state(), online=online, devices=self._devices())
-        status = replace(told, time_quality=quality)
+        spool = await self._keeper.state()
+        told, numbers = status_of(self._identity, spool, online=online, devices=self._devices()), self._numbers(spool)
+        status = replace(told, time_quality=quality, machine=numbers.machine, buses=numbers.buses)
         return await self._link.publish(up_topic(self._identity.gateway, Up.STATUS), encode_status(status), retain=True)
 
 

@@ -223,7 +223,11 @@ async def test_its_last_word_is_that_it_goes_and_its_will_that_it_vanished(
     try:
         agent = start_agent(config)
         wait_until("it is connected", lambda: bool(status_of(config)["link"]["connected"]), within_s=20)
-        await told_status(port, online=True)
+        told = await told_status(port, online=True)
+        assert told.machine["spool_limit_bytes"] >= told.machine["spool_used_bytes"] > 0
+        assert told.machine["memory_used_bytes"] > 0
+        assert told.buses
+        assert all(set(bus.numbers) >= {"bus_load_percent", "requests", "error_timeout"} for bus in told.buses)
         assert agent.stop() == 0
         assert (await told_status(port, online=False)).accepted_total is not None
         agent = start_agent(config)

@@ -193,3 +193,18 @@ async def test_the_load_says_what_the_bus_was_used_for() -> None:
         load = bench.worker.load()
     assert load["periodic"] == pytest.approx(5.0, abs=0.2)
     assert load["operator"] == load["lost"] == 0
+
+
+async def test_each_status_tells_the_load_since_the_one_before() -> None:
+    bench = Bench()
+    async with bench.running():
+        await bench.clock.advance(100)
+        idle = bench.worker.numbers()
+        bench.read_every(1, 1.0)
+        await bench.clock.advance(100)
+        bench.worker.numbers()
+        await bench.clock.advance(100)
+        busy = bench.worker.numbers()
+    assert idle == {"bus_load_percent": 0.0, "requests": 0.0}
+    assert busy["bus_load_percent"] == pytest.approx(5.0, abs=0.2)
+    assert busy["requests"] == pytest.approx(300, abs=3)

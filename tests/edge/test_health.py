@@ -58,3 +58,26 @@ def test_kinds_of_errors_are_bounded_whatever_a_line_invents() -> None:
     for n in range(1000):
         device.note_error(f"kind {n}", "noise")
     assert len(device.errors) == 32
+
+
+def test_each_bus_tells_what_went_wrong_on_it_and_how_many_are_silent() -> None:
+    health = Health()
+    for name, bus in (("d1", "line"), ("d2", "line"), ("d3", "lan")):
+        health.device(DeviceId(name), profile="test/device", bus=bus)
+    first, second = health.of(DeviceId("d1")), health.of(DeviceId("d2"))
+    for kind in ("timeout", "timeout", "garbled", "bad frame: check", "exception", "foreign", "something new"):
+        first.note_error(kind, "line: trouble")
+    second.note_error("timeout", "line: no answer")
+    second.note_silence()
+    assert health.bus_numbers() == {
+        "line": {
+            "error_timeout": 3.0,
+            "error_check": 2.0,
+            "error_exception": 1.0,
+            "error_foreign": 1.0,
+            "devices_silent": 1.0,
+        },
+        "lan": dict.fromkeys(
+            ("error_timeout", "error_check", "error_exception", "error_foreign", "devices_silent"), 0.0
+        ),
+    }
