@@ -29,11 +29,12 @@ class BusKind(StrEnum):
     MODBUS_TCP = "modbus-tcp"
     MODBUS_RTU_OVER_TCP = "modbus-rtu-over-tcp"
     SERIAL = "serial"
+    SERIAL_OVER_TCP = "serial-over-tcp"
 
     @property
     def is_modbus(self) -> bool:
         """Whether devices on it have unit addresses."""
-        return self is not BusKind.SERIAL
+        return self not in {BusKind.SERIAL, BusKind.SERIAL_OVER_TCP}
 
     @property
     def is_port(self) -> bool:

@@ -28,6 +28,7 @@ from wire.records import Mode
 _MODES: Final = (Mode.LIVE, Mode.SIMULATED, Mode.EXERCISE)
 _LINE_KEYS: Final = ("port", "baud", "parity", "stop_bits")
 _LINK_KEYS: Final = ("host", "tcp_port")
+_SERVED: Final = (BusKind.MODBUS_RTU_OVER_TCP, BusKind.SERIAL_OVER_TCP)  # a line behind a serial device server
 _DEFAULT_TCP_PORT: Final = 502
 
 
@@ -183,22 +184,34 @@ def _bus_rules(tree: YamlTree) -> Iterator[Broken]:
         kind = kind_of(bus)
         if kind is None:
             continue
-        needed, foreign = ("port", _LINK_KEYS) if kind.is_port else ("host", _LINE_KEYS[:1])
-        if kind != BusKind.MODBUS_TCP:
-            foreign = (*foreign, "in_flight")
-        if bus.get(needed) is None:
-            yield Broken(path=path, found=f"kind {kind} without {needed}", expected=f"{needed} beside it")
+        needed, foreign = _keys_of(kind)
+        for key in needed:
+            if bus.get(key) is None:
+                yield Broken(path=path, found=f"kind {kind} without {key}", expected=f"{key} beside it")
         for key in foreign:
             if bus.get(key) is not None:
                 yield Broken(path=(*path, key), found=f"{key} with kind {kind}", expected=f"no {key} for this kind")
     yield from _shared_ports(tree)
 
 
+def _keys_of(kind: BusKind) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys that a bus of this kind must have, and those that it may not."""
+    match kind:
+        case BusKind.MODBUS_RTU | BusKind.SERIAL:
+            return _LINE_KEYS[:1], (*_LINK_KEYS, "in_flight")
+        case BusKind.SERIAL_OVER_TCP:  # of which no TCP port is the usual one
+            return _LINK_KEYS, (*_LINE_KEYS[:1], "in_flight")
+        case BusKind.MODBUS_RTU_OVER_TCP:
+            return _LINK_KEYS[:1], (*_LINE_KEYS[:1], "in_flight")
+        case BusKind.MODBUS_TCP:
+            return _LINK_KEYS[:1], _LINE_KEYS[:1]
+
+
 def _shared_ports(tree: YamlTree) -> Iterator[Broken]:
     """A line has one master: a serial port, and what a serial device server serves, belong to one bus."""
     seen: dict[str, Tree] = {}
     for path, bus in tree.mappings("buses"):
-        is_server = bus.get("kind") == BusKind.MODBUS_RTU_OVER_TCP
+        is_server = kind_of(bus) in _SERVED
         key = "host" if is_server else "port"
         if not isinstance(bus.get(key), str):
             continue

@@ -124,7 +124,7 @@ def _fit_rules(path: KeyPath, device: Mapping[str, Tree], kind: BusKind, profile
         yield Broken(
             path=(*path, "bus"),
             found=f"bus {device['bus']} of kind {kind} for {profile.profile}, which speaks {speaks}",
-            expected="a Modbus bus" if profile.modbus is not None else "a bus of kind serial",
+            expected="a Modbus bus" if profile.modbus is not None else "a bus of kind serial or serial-over-tcp",
         )
 
 

@@ -114,7 +114,7 @@ def _planned(
         AgentError: what was asked for does not go together.
     """
     kind = target.bus.kind
-    if kind is BusKind.SERIAL:
+    if not kind.is_modbus:
         raise AgentError(f"bus {target.bus.bus}: its device has a protocol of its own; `sen-edge read` listens to it")
     lines = [target.line]
     if kind is BusKind.MODBUS_TCP:

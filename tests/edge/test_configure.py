@@ -170,6 +170,21 @@ def test_one_serial_server_is_one_bus(tmp_path: Path) -> None:
     assert "which is bus line" in told
 
 
+def test_a_device_behind_a_serial_server_needs_the_servers_port(tmp_path: Path) -> None:
+    server = "bus: gps, kind: serial-over-tcp, host: 192.0.2.8"
+    device = "device: gps-1, bus: gps, profile: nmea/gnss"
+    (told,) = faults_with(tmp_path, buses=[server], devices=[device])
+    assert "buses[0]: found kind serial-over-tcp without tcp_port" in told
+    good = GatewayFile(folder=tmp_path, buses=[f"{server}, tcp_port: 4001"], devices=[device]).write()
+    assert checked_gateway(good).config.buses[0].kind is BusKind.SERIAL_OVER_TCP
+    (told,) = faults_with(
+        tmp_path,
+        buses=[f"{server}, tcp_port: 4001", "bus: line, kind: modbus-rtu-over-tcp, host: 192.0.2.8, tcp_port: 4001"],
+        devices=[device, METER],
+    )
+    assert "which is bus gps" in told
+
+
 def test_a_fault_of_a_profile_beside_the_file_is_told_with_the_file_s_own(tmp_path: Path) -> None:
     path = GatewayFile(folder=tmp_path, buses=[LAN], devices=[COUNTING], more="colour: blue").write()
     profile = tmp_path / "profiles" / "test" / "counter.yaml"

@@ -83,6 +83,8 @@ def test_a_meter_on_a_pty_is_read_and_each_fault_is_told_as_what_it_is(tmp_path:
             ", unit: 7",
         ),
         ("nova/sds011", "--pty", "bus: b, kind: serial, port: {port}", ""),
+        ("nova/sds011", "--tcp", "bus: b, kind: serial-over-tcp, host: 127.0.0.1, tcp_port: {port}", ""),
+        ("megatec/q1", "--tcp", "bus: b, kind: serial-over-tcp, host: 127.0.0.1, tcp_port: {port}", ""),
         ("gill/windsonic", "--pty", "bus: b, kind: serial, port: {port}", ""),
         ("nmea/gnss", "--pty", "bus: b, kind: serial, port: {port}", ""),
         ("megatec/q1", "--pty", "bus: b, kind: serial, port: {port}", ""),
