@@ -3,10 +3,12 @@
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.postgres import PostgresServer, find_postgres, postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 _SAID = "said"
@@ -47,6 +49,26 @@ def real_program() -> Callable[[str], str]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL, started when first asked for; skipped where absent, unless SEN_REQUIRE_REAL is set."""
+    programs = find_postgres()
+    if programs is None:
+        if os.environ.get("SEN_REQUIRE_REAL"):
+            pytest.fail("postgresql is not installed, and SEN_REQUIRE_REAL asks for it: run `make setup`")
+        pytest.skip("postgresql is not installed: run `make setup`")
+    with postgres(programs) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real)])
+def registry_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty registry database, on every kind there is."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("postgres_server").new_database())
+    return f"sqlite+aiosqlite:///{tmp_path / 'registry.sqlite'}"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -22,6 +22,7 @@ from hub.registry.model import RegistryError
 
 _PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
 _BEGIN = "sen_begin"
+_MIGRATION_LOCK = 0x73656E  # "sen": any number that nobody else locks in this database
 
 
 class Database:
@@ -125,6 +126,8 @@ def _begin(connection: Connection) -> None:
 
 
 def _migrate(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":  # hubs that start together bring it up to date one after the other
+        connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
     config = Config()
     config.set_main_option(
         "script_location", str(importlib.resources.files("hub.registry") / "migrations").replace("%", "%%")

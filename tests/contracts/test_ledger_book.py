@@ -5,13 +5,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.registry.ledger import Settlement
 from hub.registry.model import Site
 from hub.registry.store import Registry
 from tests.simulation.far_side import MemoryBooks
+from tests.support.postgres import PostgresServer
 from wire.identifiers import GatewayId, SiteId
 from wire.messages import EpochStatus, Refusal, Refused, Status
 from wire.ranges import RangeSet
@@ -55,10 +57,11 @@ def statuses(draw: st.DrawFn) -> Status:
     )
 
 
-async def both_agree(said: Sequence[Settlement | Status]) -> None:
+async def both_agree(said: Sequence[Settlement | Status], server: PostgresServer | None) -> None:
     memory = MemoryBooks(lambda _: None)
     with tempfile.TemporaryDirectory() as folder:
-        registry = await Registry.open(f"sqlite+aiosqlite:///{Path(folder) / 'registry.sqlite'}")
+        file = f"sqlite+aiosqlite:///{Path(folder) / 'registry.sqlite'}"
+        registry = await Registry.open(file if server is None else server.new_database())
         await registry.fleet.save_site(Site(site=SiteId("hall"), name="Hall"))
         await registry.fleet.register(GATEWAY, site=SiteId("hall"), now_ms=1)
         for one in said:
@@ -76,4 +79,13 @@ async def both_agree(said: Sequence[Settlement | Status]) -> None:
 @settings(max_examples=25, deadline=None)
 @given(said=st.lists(st.one_of(settlements(), statuses()), max_size=8))
 def test_the_ledger_in_memory_is_the_registrys(said: list[Settlement | Status]) -> None:
-    asyncio.run(both_agree(said))
+    asyncio.run(both_agree(said, None))
+
+
+@pytest.mark.real
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(said=st.lists(st.one_of(settlements(), statuses()), max_size=8))
+def test_so_it_is_where_the_registry_is_a_postgresql(
+    postgres_server: PostgresServer, said: list[Settlement | Status]
+) -> None:
+    asyncio.run(both_agree(said, postgres_server))

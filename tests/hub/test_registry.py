@@ -1,7 +1,7 @@
-"""The registry on a real SQLite file."""
+"""The registry on a real SQLite file and a real PostgreSQL."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -34,13 +34,9 @@ EPOCH = 2**64 - 1
 KEY = (GATEWAY, EPOCH)
 
 
-def url_of(folder: Path) -> str:
-    return f"sqlite+aiosqlite:///{folder / 'registry.sqlite'}"
-
-
 @pytest.fixture
-async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
-    opened = await Registry.open(url_of(tmp_path), limits=DeadLetterLimits(letters=3, payload_bytes=1000))
+async def registry(registry_url: str) -> AsyncIterator[Registry]:
+    opened = await Registry.open(registry_url, limits=DeadLetterLimits(letters=3, payload_bytes=1000))
     await opened.fleet.save_site(HALL)
     await opened.fleet.register(GATEWAY, site=HALL.site, now_ms=1)
     yield opened
@@ -85,26 +81,26 @@ def letter(payload: bytes) -> DeadLetter:
     return DeadLetter(gateway=GATEWAY, topic="t", reason=DeadReason.UNREADABLE, detail="no", time_ms=1, payload=payload)
 
 
-async def test_the_migrations_give_exactly_the_tables(tmp_path: Path) -> None:
-    await (await Registry.open(url_of(tmp_path))).close()
+async def test_the_migrations_give_exactly_the_tables(registry_url: str) -> None:
+    await (await Registry.open(registry_url)).close()
 
     def differences(connection: Connection) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection), METADATA))
 
-    engine = create_engine(f"sqlite:///{tmp_path / 'registry.sqlite'}")
+    engine = create_engine(registry_url.replace("+aiosqlite", ""))
     with engine.connect() as connection:
         assert differences(connection) == []
     engine.dispose()
 
 
-async def test_a_registry_of_a_newer_hub_is_refused_with_a_clear_error(tmp_path: Path) -> None:
-    await (await Registry.open(url_of(tmp_path))).close()
-    engine = create_engine(f"sqlite:///{tmp_path / 'registry.sqlite'}")
+async def test_a_registry_of_a_newer_hub_is_refused_with_a_clear_error(registry_url: str) -> None:
+    await (await Registry.open(registry_url)).close()
+    engine = create_engine(registry_url.replace("+aiosqlite", ""))
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
     with pytest.raises(RegistryError, match="newer hub"):
-        await Registry.open(url_of(tmp_path))
+        await Registry.open(registry_url)
 
 
 @pytest.mark.parametrize("url", ["nonsense", "sqlite+aiosqlite:////nowhere/at/all/registry.sqlite"])
@@ -113,10 +109,10 @@ async def test_a_registry_that_cannot_be_opened_says_so(url: str) -> None:
         await Registry.open(url)
 
 
-async def test_what_was_registered_is_there_after_a_restart(registry: Registry, tmp_path: Path) -> None:
+async def test_what_was_registered_is_there_after_a_restart(registry: Registry, registry_url: str) -> None:
     await registry.fleet.record_inventory(inventory("m1"))
     await registry.close()
-    again = await Registry.open(url_of(tmp_path))
+    again = await Registry.open(registry_url)
     assert await again.fleet.sites() == [HALL]
     assert [(gateway.gateway, gateway.site) for gateway in await again.fleet.gateways()] == [(GATEWAY, "hall")]
     assert [device.device for device in await again.fleet.devices()] == ["m1"]
@@ -232,3 +228,32 @@ async def test_dead_letters_are_bounded_and_what_goes_is_counted(registry: Regis
     assert kept[0].letter_id is not None
     assert await registry.dead_letters.letter(kept[0].letter_id) == kept[0]
     assert await registry.dead_letters.letter(10**6) is None
+
+
+async def test_hubs_that_start_together_on_an_empty_database_all_open_it(registry_url: str) -> None:
+    opened = await asyncio.gather(*(Registry.open(registry_url) for _ in range(4)))
+    assert [await registry.fleet.gateways() for registry in opened] == [[]] * 4
+    for registry in opened:
+        await registry.close()
+
+
+async def test_two_hubs_that_settle_the_same_records_at_once_count_them_once(registry_url: str) -> None:
+    hubs = [await Registry.open(registry_url) for _ in range(2)]
+    await hubs[0].fleet.register(GATEWAY, site=None, now_ms=1)
+    refused = (Refused(seq=500, reason=Refusal.DATABASE),)
+
+    async def settle(hub: Registry, first: int) -> None:
+        one = Settlement(gateway=GATEWAY, epoch=EPOCH, stored=RangeSet(((first, first + 19),)), refused=refused)
+        while True:
+            try:
+                await hub.ledger.settle([one], now_ms=1)
+            except RegistryError:  # the worker tries again: nothing was recorded
+                continue
+            else:
+                return
+
+    await asyncio.gather(*(settle(hub, first) for first in range(1, 200, 10) for hub in hubs))
+    accounts = await hubs[1].ledger.accounts(GATEWAY)
+    assert (accounts.stored, accounts.refused, accounts.unexplained) == (210, 1, 0)
+    for hub in hubs:
+        await hub.close()
