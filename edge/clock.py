@@ -80,7 +80,6 @@ async def set_within(event: asyncio.Event, seconds: float, clock: Clock) -> bool
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
     for task in done:
         task.result()
     return event.is_set()

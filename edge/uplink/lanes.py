@@ -80,6 +80,11 @@ class Lanes:
         return len(self._flights)
 
     @property
+    def records_in_flight(self) -> int:
+        """How many records they are."""
+        return sum(len(flight.seqs) for flight in self._flights)
+
+    @property
     def may_send(self) -> bool:
         """Whether the credit allows another batch."""
         return len(self._flights) < self._credit

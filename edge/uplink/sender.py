@@ -112,14 +112,14 @@ class Sender:
 
     def accepted(self) -> None:
         """Records have become durable."""
-        self._has_new = True
+        self._has_new = self._may_be_much = True
         self._wake.set()
 
     def connected(self) -> None:
         """Say soon who we are and what we read, and send again whatever the old connection may have lost."""
         self._counts["batches_due_again"] += self._lanes.restart()
         self._connection += 1
-        self._has_new = True
+        self._has_new = self._may_be_much = True
         self._wake.set()
 
     def received(self, topic: str, payload: bytes) -> None:
@@ -196,7 +196,9 @@ class Sender:
         connection = self._connection
         if self._announced_on != connection and await self._announce():
             self._announced_on = connection
-        self._counts["batches_due_again"] += self._lanes.expire(now_s=self._clock.monotonic_s())
+        late = self._lanes.expire(now_s=self._clock.monotonic_s())
+        self._counts["batches_due_again"] += late
+        self._may_be_much = self._may_be_much or late > 0
         await self._send(only_full=not self._is_time())
         if self._clock.monotonic_s() - self._status_at_s >= _STATUS_EVERY_S:
             await self._say_status(online=True)
@@ -243,6 +245,8 @@ class Sender:
     async def _send(self, *, only_full: bool) -> None:
         """Send batches until the credit is used up or nothing is left that is worth sending now."""
         while self._lanes.may_send and self._link.is_connected:
+            if only_full and not await self._is_much_waiting():
+                return
             batch = await self._next_batch()
             if batch is None:
                 break
@@ -259,6 +263,14 @@ class Sender:
         if not only_full:
             self._has_new = False
             self._sent_at_s = self._clock.monotonic_s()
+
+    async def _is_much_waiting(self) -> bool:
+        """Whether a batch is worth sending early: counting costs less than reading what will not be sent."""
+        if not self._may_be_much:
+            return False
+        waiting = (await self._keeper.state()).in_flight - self._lanes.records_in_flight
+        self._may_be_much = waiting >= _WORTH_SENDING_EARLY
+        return self._may_be_much
 
     async def _next_batch(self) -> Batch | None:
         skip = self._lanes.skip()

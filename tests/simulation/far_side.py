@@ -17,6 +17,11 @@ from wire.messages import MAX_EPOCHS_TOLD, Inventory, Refused, Status
 from wire.ranges import RangeSet
 from wire.topics import parse_down
 
+_STORED = httpx.Response(204)
+_ANSWERED = httpx.Response(200, json={"results": [{}]})
+_PARTIAL = httpx.Response(400, text='{"error":"partial write: field type conflict dropped=0"}')
+_CLOSED = httpx.Response(503, text="engine is closed")
+
 EpochKey = tuple[GatewayId, int]
 Heard = Callable[[str, bytes], object]
 
@@ -155,12 +160,16 @@ class Influx(httpx.AsyncBaseTransport):
     is_down: bool = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self.answer(request.url.path, await request.aread())
+
+    async def answer(self, path: str, content: bytes) -> httpx.Response:
+        """What it answers to a write, or to anything else."""
         await asyncio.sleep(self.chance.random() * 0.05)
         if self.is_down:
             raise httpx.ConnectError("connection refused")
-        if request.url.path == "/query":
-            return httpx.Response(200, json={"results": [{}]})
-        lines = gzip.decompress(await request.aread()).decode().split("\n")
+        if path == "/query":
+            return _ANSWERED
+        lines = gzip.decompress(content).decode().split("\n")
         if self.chance.random() < self.weather.database_fails:
             return self._failed(lines)
         return self._written(lines)
@@ -168,7 +177,7 @@ class Influx(httpx.AsyncBaseTransport):
     def _failed(self, lines: list[str]) -> httpx.Response:
         match self.chance.randrange(4):
             case 0:
-                return httpx.Response(503, text="engine is closed")
+                return _CLOSED
             case 1:
                 raise httpx.ReadTimeout("nothing came back")
             case 2:
@@ -187,8 +196,8 @@ class Influx(httpx.AsyncBaseTransport):
                 name, fields, time_ns = line.split(" ")
                 self.rows[f"{name} {time_ns}"] = fields
         if bad:
-            return httpx.Response(400, text='{"error":"partial write: field type conflict dropped=0"}')
-        return httpx.Response(204)
+            return _PARTIAL
+        return _STORED
 
 
 @dataclass

@@ -3,9 +3,8 @@
 import asyncio
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from edge.spool.base import Reading, Spool, SpoolError, SpoolState
 from edge.spool.group_commit import GroupCommit
@@ -19,7 +18,6 @@ from hub.series.influx import InfluxApi, InfluxSeriesStore, InfluxSettings
 from tests.simulation.far_side import Broker, Influx, Link, MemoryBooks, Weather
 from tests.simulation.virtual_loop import VirtualLoop, VirtualThread
 from tests.support.fake_disk import FakeDisk
-from wire.codec import decode_batch
 from wire.identifiers import DeviceId, GatewayId, SiteId
 from wire.messages import DeviceInventory, Inventory
 from wire.ranges import RangeSet
@@ -245,7 +243,15 @@ class Hub:
     """The hub through its lives: what stays are its books and the database."""
 
     def __init__(
-        self, loop: VirtualLoop, broker: Broker, influx: Influx, weather: Weather, chance: random.Random, workers: int
+        self,
+        loop: VirtualLoop,
+        broker: Broker,
+        influx: Influx,
+        weather: Weather,
+        chance: random.Random,
+        *,
+        workers: int,
+        store: Callable[[InfluxSettings, Influx], InfluxSeriesStore],
     ) -> None:
         self.books = MemoryBooks(self._step)
         self._loop = loop
@@ -254,6 +260,7 @@ class Hub:
         self._weather = weather
         self._chance = chance
         self._number_of_workers = workers
+        self._store = store
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -262,7 +269,7 @@ class Hub:
         for _ in range(self._number_of_workers):
             worker = IngestWorker(
                 registry=self.books,
-                series=InfluxSeriesStore(settings, self._influx),
+                series=self._store(settings, self._influx),
                 publish=self._publish,
                 clock=Clock(self._loop),
                 limits=IngestLimits(queue_messages=20, merge_messages=4, credit=6, retry_most_s=5.0),
@@ -293,12 +300,6 @@ class Hub:
             return None
         self._loop.call_soon(self.kill)
         return self._loop.create_future()
-
-
-@lru_cache(maxsize=2048)
-def decoded_once(body: bytes) -> Batch:
-    """The same bytes are the same records."""
-    return decode_batch(body)
 
 
 def quiet() -> None:

@@ -7,16 +7,19 @@ A seed says all that happens; the same seed gives the same run.
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hub.registry.ledger import Accounts
 from hub.registry.model import DeadReason
+from hub.series.influx import InfluxSeriesStore
 from tests.simulation.far_side import Broker, Influx, Weather
 from tests.simulation.near_side import Gateway, Hub, Promises, quiet
+from tests.simulation.short_cuts import CODED_EVERY, DirectStore, handed_on
 from tests.simulation.virtual_loop import StuckError, VirtualLoop
-from wire.codec import decode_batch
+from wire import codec
 from wire.ranges import RangeSet
-from wire.records import LossReason
+from wire.records import Batch, LossReason
 
 HEALS_WITHIN_S = 3600.0
 POISONED_EVERY = 23
@@ -65,11 +68,18 @@ def run(seed: int) -> Outcome:
         ViolationError: a promise was broken.
     """
     quiet()
+    if seed % CODED_EVERY == 0:
+        return _run(seed, codec.decode_batch, InfluxSeriesStore)
+    with handed_on() as read_batch:
+        return _run(seed, read_batch, DirectStore)
+
+
+def _run(seed: int, read_batch: Callable[[bytes], Batch], store: Callable[..., InfluxSeriesStore]) -> Outcome:
     loop = VirtualLoop()
     asyncio.set_event_loop(loop)
     loop.set_exception_handler(lambda _loop, context: _failures.append(context))
     _failures: list[dict[str, object]] = []
-    world = World(seed, loop)
+    world = World(seed, loop, read_batch, store)
     try:
         loop.run_until_complete(world.live())
         if _failures:
@@ -90,7 +100,14 @@ def run(seed: int) -> Outcome:
 class World:
     """Everything, and what happens to it."""
 
-    def __init__(self, seed: int, loop: VirtualLoop) -> None:
+    def __init__(
+        self,
+        seed: int,
+        loop: VirtualLoop,
+        read_batch: Callable[[bytes], Batch],
+        store: Callable[..., InfluxSeriesStore],
+    ) -> None:
+        self._read_batch = read_batch
         self._seed = seed
         self._loop = loop
         self._chance = chance = random.Random(seed)
@@ -100,7 +117,15 @@ class World:
         broker = Broker(chance, self._weather)
         self._broker = broker
         self._influx = Influx(chance, self._weather, is_poisoned)
-        self._hub = Hub(loop, broker, self._influx, self._weather, chance, workers=chance.choice((1, 1, 2)))
+        self._hub = Hub(
+            loop,
+            broker,
+            self._influx,
+            self._weather,
+            chance,
+            workers=chance.choice((1, 1, 2)),
+            store=store,
+        )
         names = ("gw-a", "gw-b", "gw-c")[: chance.choice((1, 1, 1, 2, 3))]
         self._disks_lie = chance.random() < LYING_SHARE
         is_small = chance.random() < 0.5
@@ -234,7 +259,7 @@ class World:
             int(record.values[0].number or 0)
             for letter in self._hub.books.letters
             if letter.reason is DeadReason.REFUSED
-            for record in decode_batch(letter.payload).records
+            for record in self._read_batch(letter.payload).records
         }
 
     def _demand(self, holds: bool, text: str) -> None:  # noqa: FBT001 - reads as a sentence

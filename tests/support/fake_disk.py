@@ -39,10 +39,11 @@ class FakeDisk:
 
     def read(self, name: str, offset: int, size_bytes: int) -> bytes:
         self.before("read")
-        pages = range(offset // PAGE_BYTES, (offset + size_bytes - 1) // PAGE_BYTES + 1)
-        if any((name, page) in self.unreadable for page in pages):
-            raise OSError(errno.EIO, "Input/output error")
-        return bytes(self.files[name][offset : offset + size_bytes])
+        if self.unreadable:
+            pages = range(offset // PAGE_BYTES, (offset + size_bytes - 1) // PAGE_BYTES + 1)
+            if any((name, page) in self.unreadable for page in pages):
+                raise OSError(errno.EIO, "Input/output error")
+        return bytes(memoryview(self.files[name])[offset : offset + size_bytes])
 
     def write(self, name: str, offset: int, data: bytes) -> None:
         self.before("write")
