@@ -148,7 +148,15 @@ class DeliveryChain:
         self.happened[f"{mishap.deed.value} {_kind(mishap.victim)}"] += 1
         pause(mishap.after_s)
         if mishap.line is not None:
-            self._loop.do(self.lines[mishap.line].mend())
+            self.mend(mishap.line)
+
+    def cut(self, line: str) -> None:
+        """End the connections of a line, and let none be made."""
+        self._loop.do(self.lines[line].cut())
+
+    def mend(self, line: str) -> None:
+        """Let a line carry again as it should."""
+        self._loop.do(self.lines[line].mend())
 
     def rest(self, *, within_s: float) -> None:
         """Let the gateways deliver what they hold, and stop them; until nothing is on its way any more."""
@@ -194,11 +202,10 @@ class DeliveryChain:
     def _begin_fault(self, mishap: Mishap) -> None:
         if mishap.line is None or mishap.fault is None:
             return
-        line = self.lines[mishap.line]
         if mishap.fault == CUT:
-            self._loop.do(line.cut())
+            self.cut(mishap.line)
         else:
-            line.suffer(FAULTS[mishap.fault])
+            self.lines[mishap.line].suffer(FAULTS[mishap.fault])
         self.happened[f"{mishap.fault} {mishap.line}"] += 1
 
     def _start(self, victim: str) -> None:
@@ -218,7 +225,7 @@ class DeliveryChain:
             )
         )
         database = self._folder / DATABASE
-        database.mkdir(parents=True)
+        database.mkdir(parents=True, exist_ok=True)
         self.database = InfluxServer(program=self._programs.influxd, folder=database)
         stack.callback(self.database.kill)
         port = self._free_port()
@@ -258,7 +265,7 @@ class DeliveryChain:
     def _made_gateway(self, number: int) -> ChainGateway:
         name = f"gw-{number + 1}"
         folder = self._folder / name
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         write_counter(folder)
         first = number * self._plan.devices + 1
         units = {f"tcp-{unit}": self.field.tcp_units[unit] for unit in range(first, first + self._plan.devices)}

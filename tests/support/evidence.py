@@ -24,12 +24,13 @@ _ASKED_AROUND_A_FAILURE = 2  # two tries, or a probe and the reading that follow
 
 @dataclass
 class Verdict:
-    """What became of the answers of one device, or of several together."""
+    """What became of the answers of one device, or of several together; `lacking` ones have no other reason."""
 
     rows: int = 0
     good: int = 0
     never_accepted: int = 0
     asked_again: int = 0
+    lacking: int = 0
     silently_lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -40,6 +41,7 @@ class Verdict:
             good=self.good + other.good,
             never_accepted=self.never_accepted + other.never_accepted,
             asked_again=self.asked_again + other.asked_again,
+            lacking=self.lacking + other.lacking,
             silently_lost=self.silently_lost + other.silently_lost,
             doubled=self.doubled + other.doubled,
             wrong=self.wrong + other.wrong,
@@ -103,6 +105,7 @@ def _explain(verdict: Verdict, device: str, before: int, answer: int, *, failure
     elif missing <= _ASKED_AGAIN + _ASKED_AROUND_A_FAILURE * failures:
         verdict.asked_again += missing
     else:
+        verdict.lacking += missing
         verdict.silently_lost.append(f"{device}: answers {before + 1} to {answer - 1}")
 
 
