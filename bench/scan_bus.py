@@ -77,6 +77,7 @@ def by_command(port: Path, *arguments: str) -> Scan:
     begun_s = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     seconds = time.monotonic() - begun_s
+    sys.stderr.write(done.stderr if done.returncode else "")
     scans = json.loads(done.stdout)["scans"] if done.stdout else []
     found = {
         one["unit"]["unit"]: one["fits"][0]["profile"] if one["fits"] else None

@@ -4,6 +4,7 @@ I1. A reading's values stand in the order of its group's points, and come from o
 I2. What a frame does not carry gives no value: an absent label is no stale value.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -214,9 +215,11 @@ def holds(condition: Condition, frame: Frame) -> bool:
         )
     if condition.one_of:
         return number in condition.one_of
-    if condition.at_least is not None:
-        return number is not None and number >= condition.at_least
-    return True
+    if condition.at_least is None and condition.at_most is None:
+        return True
+    low = -math.inf if condition.at_least is None else condition.at_least
+    high = math.inf if condition.at_most is None else condition.at_most
+    return number is not None and low <= number <= high
 
 
 def _item(items: Mapping[int, bytes] | None, point: SerialPoint) -> Frame | None:

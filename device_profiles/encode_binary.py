@@ -83,7 +83,9 @@ def put_conditions(out: bytearray, conditions: Iterable[Condition], start: int =
 
 def meeting(condition: Condition) -> float:
     """A number that meets a condition."""
-    return condition.one_of[0] if condition.one_of else condition.at_least or 0
+    if condition.one_of:
+        return condition.one_of[0]
+    return condition.at_least if condition.at_least is not None else min(condition.at_most or 0, 0)
 
 
 def raw_number(point: SerialPoint, value: float | None) -> float | None:
@@ -155,6 +157,8 @@ def _missing(condition: Condition) -> float:
     """A number that does not meet a condition."""
     if condition.at_least is not None:
         return condition.at_least - 1
+    if condition.at_most is not None:
+        return condition.at_most + 1
     return next(number for number in range(len(condition.one_of) + 1) if number not in condition.one_of)
 
 

@@ -108,7 +108,7 @@ class LineCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineFraming:
-    r"""Lines of printable text, ended by one of `ends` ("\r\n", "\x03").
+    r"""Lines of printable text, ended by one of `ends` ("\r\n", "\x03"), or without an end and all of one `length`.
 
     `starts`: text that stands at the beginning of each line and nowhere else in it; what is before it is no line. A
     line that no group reads is a bad frame, unless its check holds or it begins with one of `ignored` (banners,
@@ -118,7 +118,8 @@ class LineFraming:
     __pydantic_config__: ClassVar = STRICT
 
     starts: tuple[Mark, ...] = ()
-    ends: Annotated[tuple[Mark, ...], MinLen(1)]
+    ends: tuple[Mark, ...] = ()
+    length: Annotated[int, Interval(ge=2, le=MAX_FRAME_BYTES)] | None = None
     check: LineCheck | None = None
     ignored: tuple[str, ...] = ()
     layout: LineLayout | None = None
@@ -126,6 +127,10 @@ class LineFraming:
 
     def __post_init__(self) -> None:
         """Refuse marks that could be told apart only with hindsight, or are no ASCII."""
+        if bool(self.ends) == (self.length is not None):
+            raise ValueError("lines have ends, or all one length")
+        if self.length is not None and not self.starts:
+            raise ValueError("lines of one length need starts: nothing else tells where one begins")
         if faults := [*self._faults()]:
             raise ValueError("; ".join(faults))
 
@@ -140,7 +145,7 @@ class LineFraming:
         for start, other in permutations(self.starts, 2):
             if other[0] in start[1:]:
                 yield f"start {start!r}: another start may begin inside it"
-        if self.check is not None and self.check.behind_end and len(self.ends) > 1:
+        if self.check is not None and self.check.behind_end and len(self.ends) != 1:
             yield "a check behind the end needs a single end"
 
 

@@ -309,7 +309,8 @@ def _line_faults(framing: LineFraming, group: SerialGroup) -> list[str]:
     if layout is None:
         return [f"group {group.name}: neither the group nor lines says its layout"]
     faults: list[str] = []
-    beginnings = group.prefixes or (layout.template,)
+    # A start may be read as the first field of a template: then the template does not say it.
+    beginnings = group.prefixes or tuple(text for text in (layout.template,) if not text.startswith("{"))
     if framing.starts and not all(text.startswith(framing.starts) for text in beginnings):
         faults.append(f"group {group.name}: its lines begin with none of the starts")
     labels = layout.labels

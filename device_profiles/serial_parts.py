@@ -15,10 +15,11 @@ BitWidth = Annotated[int, Interval(ge=1, le=64)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """Holds when the field has one of the numbers (`one_of`), one of the texts (`text`), or is at least `at_least`.
+    """Holds when the field has one of the numbers (`one_of`), one of the texts (`text`), or is within its bounds.
 
-    With `not_text` it holds unless the field has one of these texts; a field that is not there has none. A condition
-    on a label alone holds when the block carries it. With `bit` only `bit_width` bits from there are the number.
+    `at_least` and `at_most` are the bounds. With `not_text` it holds unless the field has one of these texts; a field
+    that is not there has none. A condition on a label alone holds when the block carries it. With `bit` only
+    `bit_width` bits from there are the number.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -33,6 +34,7 @@ class Condition:
     text: tuple[str, ...] = ()
     not_text: tuple[str, ...] = ()
     at_least: float | None = None
+    at_most: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse a condition without a place, or on bits that its type does not have."""

@@ -67,8 +67,12 @@ class LineCutter:
             return self._skipped(at, kept)
         if start > at:
             return self._skipped(at, start)
-        limit = start + self._framing.max_length
-        stop = self._first(self._ends, start + 1, limit)
+        return self._line_from(start)
+
+    def _line_from(self, start: int) -> _Step:
+        """One step at a start."""
+        limit = start + (self._framing.length or self._framing.max_length)
+        stop = self._stop(start, limit)
         inner = self._first(self._starts, start + 1, limit)
         if inner is not None and (stop is None or inner < stop):
             self._drop(start, inner)
@@ -80,6 +84,12 @@ class LineCutter:
             return None
         line = self._line(start, stop, behind)
         return self._refused(start, line.fault) if isinstance(line, BadFrame) else (behind + self._behind_bytes, line)
+
+    def _stop(self, start: int, limit: int) -> int | None:
+        """Where the text of the line that begins at `start` ends; None while it does not."""
+        if self._framing.length is not None:
+            return limit if limit <= len(self._pending) else None
+        return self._first(self._ends, start + 1, limit)
 
     def _from_end(self, at: int) -> _Step:
         """One step of a search for lines that follow each other's ends."""
@@ -127,7 +137,7 @@ class LineCutter:
         return min((at for mark in marks if (at := self._pending.find(mark, start, limit)) >= 0), default=None)
 
     def _end_at(self, stop: int) -> bytes:
-        return next(end for end in self._ends if self._pending.startswith(end, stop))
+        return next((end for end in self._ends if self._pending.startswith(end, stop)), b"")
 
     def _unfinished_mark(self, marks: tuple[bytes, ...], at: int) -> int:
         """How many of the last bytes, from `at` on, may be the beginning of a mark."""
@@ -156,7 +166,7 @@ def has_check(check: LineCheck, content: bytes) -> bool:
 
 def checked_line(framing: LineFraming, text: str) -> bytes:
     """The line with this text as it is sent: with its check and its end."""
-    content, end, check = text.encode("ascii"), framing.ends[0].encode("ascii"), framing.check
+    content, end, check = text.encode("ascii"), "".join(framing.ends[:1]).encode("ascii"), framing.check
     if check is None or not has_check(check, content):
         return content + end
     if check.behind_end:

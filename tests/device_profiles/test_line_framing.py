@@ -15,7 +15,7 @@ from device_profiles.library import load_profile
 from device_profiles.line_framings import LineCheck, LineFraming
 
 CHECKED = ("gill/windsonic", "vaisala/wxt530", "elsner/p03-3-rs485")
-NAMES = (*CHECKED, "maxbotix/hrxl", "peetbros/ultimeter", "piera/ips-7100")
+NAMES = (*CHECKED, "maxbotix/hrxl", "peetbros/ultimeter", "piera/ips-7100", "hikvision/cs-r-ascii")
 STX_ETX = LineFraming(
     starts=("\x02",), ends=("\x03",), check=LineCheck(kind=CheckKind.XOR8_HEX, with_mark=True, behind_end=True)
 )
@@ -36,6 +36,7 @@ GOOD = {
     "maxbotix/hrxl": b"R1234\r",
     "peetbros/ultimeter": b"!!005100BE02EB0064277002A8023A023A0025005800000000\r\n",
     "piera/ips-7100": b"32750000,8492000,4520500,428500,11500,780,268,0.27,0.21,0.69,0.90,0.95,0.98,1.86\r\n",
+    "hikvision/cs-r-ascii": b"+125",
     "behind": b"\x02DA097\x033A",
 }
 KINDS = tuple(FRAMINGS)

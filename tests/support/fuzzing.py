@@ -196,7 +196,8 @@ def _check_damage(device: SerialDevice, reader: FrameReader, frame: Frame, chanc
     for one in FrameReader(device).frames(bytes(damaged) + b"\r\n"):
         if isinstance(one, Frame) and one.raw == damaged:  # not another one that begins at a later byte
             told = [reading.values for reading in reader.readings(frame)]
-            assert [reading.values for reading in reader.readings(one)] == told, "a wrong bit was believed"
+            read = [reading.values for reading in reader.readings(one)]
+            assert read in (told, []), "a wrong bit was believed"  # where no check is, it made the frame nobody's
 
 
 def _guarded(device: SerialDevice, frame: Frame) -> Sequence[int]:
