@@ -8,8 +8,8 @@ from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.registry.database import Database
-from hub.registry.model import DeadLetter, DeadReason
-from hub.registry.tables import DEAD_LETTER, DEAD_LETTER_DROPPED
+from hub.registry.model import ClosedLetter, DeadLetter, DeadReason, Outcome
+from hub.registry.tables import DEAD_LETTER, DEAD_LETTER_CLOSED, DEAD_LETTER_DROPPED
 from wire.identifiers import GatewayId
 
 
@@ -61,6 +61,31 @@ class DeadLetterStore:
             row = (await connection.execute(query)).mappings().one_or_none()
         return None if row is None else _letter(row)
 
+    async def open_count(self) -> int:
+        """How many there are of all gateways."""
+        async with self._database.read() as connection:
+            return int(await connection.scalar(select(func.count()).select_from(DEAD_LETTER)) or 0)
+
+    async def close(self, letter: DeadLetter, outcome: Outcome, *, now_ms: int) -> bool:
+        """Take a letter away for good and keep its trace; one that was put aside once more since it was read stays.
+
+        Returns:
+            Whether it went.
+
+        Raises:
+            RegistryError: the database did not take it; nothing was changed.
+        """
+        async with self._database.write() as connection:
+            return await close_dead_letter(connection, letter, outcome, now_ms=now_ms)
+
+    async def closed(self, gateway: GatewayId | None = None, *, limit: int = 100) -> list[ClosedLetter]:
+        """The traces of those that people dealt with, the newest first."""
+        query = select(DEAD_LETTER_CLOSED).order_by(DEAD_LETTER_CLOSED.c.closed_id.desc()).limit(limit)
+        if gateway is not None:
+            query = query.where(DEAD_LETTER_CLOSED.c.gateway == gateway)
+        async with self._database.read() as connection:
+            return [_closed(row) for row in (await connection.execute(query)).mappings()]
+
     async def counts(self) -> list[DeadLetterCount]:
         """For each gateway that has or had dead letters."""
         kept_query = select(DEAD_LETTER.c.gateway, func.count()).group_by(DEAD_LETTER.c.gateway)
@@ -84,6 +109,27 @@ async def add_dead_letters(
         await _add(connection, letter)
     for gateway in sorted({letter.gateway for letter in letters}):
         await _make_room(connection, gateway, limits)
+
+
+async def close_dead_letter(connection: AsyncConnection, letter: DeadLetter, outcome: Outcome, *, now_ms: int) -> bool:
+    """Do what `DeadLetterStore.close` says as part of the connection's transaction."""
+    same = (DEAD_LETTER.c.letter_id == letter.letter_id) & (DEAD_LETTER.c.times == letter.times)
+    if not (await connection.execute(delete(DEAD_LETTER).where(same))).rowcount:
+        return False
+    trace = {
+        "letter_id": letter.letter_id,
+        "gateway": letter.gateway,
+        "digest": hashlib.sha256(letter.payload).hexdigest(),
+        "reason": letter.reason.value,
+        "detail": letter.detail,
+        "epoch": None if letter.epoch is None else f"{letter.epoch:016x}",
+        "seq": letter.seq,
+        "times": letter.times,
+        "outcome": outcome.value,
+        "closed_ms": now_ms,
+    }
+    await connection.execute(insert(DEAD_LETTER_CLOSED).values(trace))
+    return True
 
 
 async def _add(connection: AsyncConnection, letter: DeadLetter) -> None:
@@ -127,6 +173,21 @@ async def _count_dropped(connection: AsyncConnection, gateway: str, count: int) 
     counted = await connection.execute(more.values(dropped=DEAD_LETTER_DROPPED.c.dropped + count))
     if not counted.rowcount:
         await connection.execute(insert(DEAD_LETTER_DROPPED).values(gateway=gateway, dropped=count))
+
+
+def _closed(row: RowMapping) -> ClosedLetter:
+    return ClosedLetter(
+        letter_id=row["letter_id"],
+        gateway=GatewayId(row["gateway"]),
+        digest=row["digest"],
+        reason=DeadReason(row["reason"]),
+        detail=row["detail"],
+        epoch=None if row["epoch"] is None else int(row["epoch"], 16),
+        seq=row["seq"],
+        times=row["times"],
+        outcome=Outcome(row["outcome"]),
+        closed_ms=row["closed_ms"],
+    )
 
 
 def _letter(row: RowMapping) -> DeadLetter:

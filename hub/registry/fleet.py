@@ -12,7 +12,7 @@ from hub.registry.ledger_store import record_accepted
 from hub.registry.model import Device, Gateway, GatewayState, RegistryError, Site, UnknownGateway
 from hub.registry.tables import DEVICE, DEVICE_GROUP, GATEWAY, POINT, SITE, UNKNOWN_GATEWAY
 from wire.identifiers import DeviceId, GatewayId, SiteId, check_identifier
-from wire.messages import DeviceInventory, GroupInventory, Inventory, Status
+from wire.messages import BusStatus, DeviceInventory, GroupInventory, Inventory, Status
 from wire.records import LossReason, PointLayout, Quality, TimeQuality
 
 # Names are chosen by whoever speaks: beyond this many unknown ones, new names are not kept.
@@ -209,6 +209,8 @@ def _status_columns(status: Status, now_ms: int) -> dict[str, object]:
             "in_flight": status.in_flight,
             "oldest_uncommitted_ms": status.oldest_uncommitted_ms,
             "lost_total": json.dumps({reason.value: count for reason, count in status.lost_total.items()}),
+            "machine": json.dumps(dict(status.machine)),
+            "buses": json.dumps([[bus.bus, dict(bus.numbers)] for bus in status.buses]),
         }
     return columns
 
@@ -216,9 +218,14 @@ def _status_columns(status: Status, now_ms: int) -> dict[str, object]:
 def _gateway(row: RowMapping) -> Gateway:
     lost = {LossReason(reason): int(count) for reason, count in json.loads(row["lost_total"]).items()}
     quality = None if row["time_quality"] is None else TimeQuality(row["time_quality"])
-    return Gateway(
-        **{**row, "state": GatewayState(row["state"]), "lost_total": lost, "time_quality": quality},
-    )
+    read = {
+        "state": GatewayState(row["state"]),
+        "lost_total": lost,
+        "time_quality": quality,
+        "machine": json.loads(row["machine"]),
+        "buses": tuple(BusStatus(bus=bus, numbers=numbers) for bus, numbers in json.loads(row["buses"])),
+    }
+    return Gateway(**{**row, **read})
 
 
 def _devices(

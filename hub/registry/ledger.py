@@ -81,13 +81,17 @@ class EpochView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """What became of some records of one epoch; it is recorded as one."""
+    """What became of some records of one epoch; it is recorded as one.
+
+    `days` says of each stored one to which UTC day (counted since 1970-01-01) its time belongs.
+    """
 
     gateway: GatewayId
     epoch: int
     stored: RangeSet = field(default_factory=RangeSet)
     refused: tuple[Refused, ...] = ()
     losses: tuple[Loss, ...] = ()
+    days: Mapping[int, RangeSet] = field(default_factory=dict)
 
     def applied_to(self, before: EpochLedger) -> EpochLedger:
         """The ledger afterwards."""
@@ -101,6 +105,36 @@ class Settlement:
     def newly_refused(self, before: EpochLedger) -> list[Refused]:
         """The refusals that the ledger does not hold yet."""
         return [refused for refused in self.refused if refused.seq not in before.done]
+
+    def newly_stored(self, before: EpochLedger) -> dict[int, int]:
+        """How many of each day are stored that the ledger does not hold yet."""
+        fresh = {day: len(seqs - before.done) for day, seqs in self.days.items()}
+        return {day: count for day, count in fresh.items() if count}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostRange:
+    """Records that were given up and never came, by the first reason declared for them."""
+
+    epoch: int
+    first: int
+    last: int
+    reason: LossReason
+
+
+def lost_ranges(epoch: int, ledger: EpochLedger) -> list[LostRange]:
+    """What `EpochLedger.lost` counts, seq by seq, in order."""
+    counted, found = ledger.done, list[LostRange]()
+    for reason in LossReason:
+        fresh = ledger.declared.get(reason, RangeSet()) - counted
+        counted = counted | fresh
+        found += [LostRange(epoch=epoch, first=first, last=last, reason=reason) for first, last in fresh.ranges]
+    return sorted(found, key=lambda one: one.first)
+
+
+def open_ranges(ledger: EpochLedger) -> RangeSet:
+    """What was accepted and is not final here: under way, or unexplained."""
+    return ledger.accepted - ledger.final
 
 
 def told_by_gateway(

@@ -1,24 +1,28 @@
 """The ledger in the registry's database: one row an epoch, one row a refused record."""
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from sqlalchemy import BindParameter, bindparam, func, insert, or_, select, tuple_, update
+from sqlalchemy import BindParameter, bindparam, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.registry.database import Database
-from hub.registry.dead_letter_store import DeadLetterLimits, add_dead_letters
+from hub.registry.dead_letter_store import DeadLetterLimits, add_dead_letters, close_dead_letter
 from hub.registry.ledger import (
     Accounts,
     EpochLedger,
     EpochView,
+    LostRange,
     SelfReport,
     Settlement,
     accounts_of,
+    lost_ranges,
     told_by_gateway,
 )
-from hub.registry.model import DeadLetter
-from hub.registry.tables import GATEWAY, LEDGER, REFUSED
+from hub.registry.model import DeadLetter, Outcome
+from hub.registry.tables import GATEWAY, LEDGER, REFUSED, STORED_DAY
 from wire.identifiers import GatewayId
 from wire.messages import MAX_EPOCHS_TOLD, EpochStatus, Refusal, Refused
 from wire.ranges import RangeSet
@@ -71,6 +75,27 @@ class LedgerStore:
                 await _note_seen(connection, {settlement.gateway for settlement in settlements}, now_ms)
             await add_dead_letters(connection, dead_letters, self._limits)
 
+    async def redeem(self, letter: DeadLetter, *, day: int, now_ms: int) -> bool:
+        """A refused record has been stored after all: so says the ledger, and its dead letter goes. Both or nothing.
+
+        Args:
+            letter: as it was read; one that was put aside once more since then stays.
+            day: the UTC day of the record's time.
+            now_ms: when.
+
+        Returns:
+            Whether it went.
+
+        Raises:
+            RegistryError: nothing was changed.
+        """
+        async with self._database.write() as connection:
+            if not await close_dead_letter(connection, letter, Outcome.STORED, now_ms=now_ms):
+                return False
+            if letter.epoch is not None and letter.seq is not None:
+                await _redeem(connection, (letter.gateway, letter.epoch), letter.seq, day=day)
+        return True
+
     async def accounts(self, gateway: GatewayId) -> Accounts:
         """Where the records of one gateway are; all zero for one that is not known."""
         return (await self._accounts([gateway]))[0]
@@ -80,6 +105,17 @@ class LedgerStore:
         async with self._database.read() as connection:
             gateways = (await connection.scalars(select(GATEWAY.c.gateway).order_by(GATEWAY.c.gateway))).all()
         return await self._accounts([GatewayId(gateway) for gateway in gateways])
+
+    async def epochs(self, gateway: GatewayId) -> dict[int, EpochLedger]:
+        """The ledger of each epoch of one gateway."""
+        async with self._database.read() as connection:
+            rows = (await connection.execute(select(LEDGER).where(LEDGER.c.gateway == gateway))).all()
+        return {int(row.epoch, 16): _ledger(row.accepted_hi, row.done, row.refused_count, row.declared) for row in rows}
+
+    async def losses(self, gateway: GatewayId) -> list[LostRange]:
+        """Every record of one gateway that is lost, by epoch and range, with the reason."""
+        epochs = await self.epochs(gateway)
+        return [one for epoch in sorted(epochs) for one in lost_ranges(epoch, epochs[epoch])]
 
     async def _accounts(self, gateways: Sequence[GatewayId]) -> list[Accounts]:
         reported = select(GATEWAY.c.gateway, GATEWAY.c.in_flight, GATEWAY.c.lost_total).where(
@@ -114,6 +150,7 @@ async def _settle(connection: AsyncConnection, settlements: Sequence[Settlement]
     before = await _load(connection, [(settlement.gateway, settlement.epoch) for settlement in settlements])
     after: dict[EpochKey, EpochLedger] = {}
     refused: list[dict[str, str | int]] = []
+    days: Counter[tuple[GatewayId, int]] = Counter()
     for settlement in settlements:
         key = (settlement.gateway, settlement.epoch)
         ledger = after.get(key) or before.get(key, EpochLedger())
@@ -121,10 +158,31 @@ async def _settle(connection: AsyncConnection, settlements: Sequence[Settlement]
             {"gateway": key[0], "epoch": _epoch_text(key[1]), "seq": one.seq, "reason": one.reason.value}
             for one in settlement.newly_refused(ledger)
         ]
+        for day, count in settlement.newly_stored(ledger).items():
+            days[settlement.gateway, day] += count
         after[key] = settlement.applied_to(ledger)
     if refused:
         await connection.execute(insert(REFUSED), refused)
+    await count_stored(connection, days)
     await _save(connection, after, known=before.keys())
+
+
+async def count_stored(connection: AsyncConnection, days: Mapping[tuple[GatewayId, int], int]) -> None:
+    """Count records stored, by gateway and day, as part of the connection's transaction."""
+    for (gateway, day), count in sorted(days.items()):
+        here = (STORED_DAY.c.gateway == gateway) & (STORED_DAY.c.day == day)
+        more = update(STORED_DAY).where(here).values(stored=STORED_DAY.c.stored + count)
+        if not (await connection.execute(more)).rowcount:
+            await connection.execute(insert(STORED_DAY).values(gateway=gateway, day=day, stored=count))
+
+
+async def _redeem(connection: AsyncConnection, key: EpochKey, seq: int, *, day: int) -> None:
+    ledgers = await _load(connection, [key])
+    at = (REFUSED.c.gateway == key[0]) & (REFUSED.c.epoch == _epoch_text(key[1])) & (REFUSED.c.seq == seq)
+    if (await connection.execute(delete(REFUSED).where(at))).rowcount:
+        after = replace(ledgers[key], refused_count=ledgers[key].refused_count - 1)
+        await _save(connection, {key: after}, known=ledgers.keys())
+        await count_stored(connection, {(key[0], day): 1})
 
 
 async def _note_seen(connection: AsyncConnection, gateways: Collection[GatewayId], now_ms: int) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from wire.identifiers import DeviceId, GatewayId, SiteId
-from wire.messages import GroupInventory
+from wire.messages import BusStatus, GroupInventory
 from wire.records import LossReason, Quality, TimeQuality
 
 
@@ -39,7 +39,7 @@ class Gateway:
     """A gateway a person registered, and the last it said about itself.
 
     `site` is where the person put it; `reported_site` is where the gateway believes to be. Totals are the gateway's
-    own, over the life of its spool.
+    own, over the life of its spool. `machine` and `buses` are its last numbers, by the names of `wire.quantities`.
     """
 
     gateway: GatewayId
@@ -59,6 +59,8 @@ class Gateway:
     in_flight: int | None = None
     oldest_uncommitted_ms: int | None = None
     lost_total: Mapping[LossReason, int] = field(default_factory=dict)
+    machine: Mapping[str, float] = field(default_factory=dict)
+    buses: tuple[BusStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,3 +115,47 @@ class DeadLetter:
     seq: int | None = None
     times: int = 1
     letter_id: int | None = None
+
+
+class Outcome(StrEnum):
+    """What a person had done with a dead letter."""
+
+    STORED = "stored"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedLetter:
+    """The trace of a dead letter that is dealt with. `digest` is the SHA-256 of its payload."""
+
+    letter_id: int
+    gateway: GatewayId
+    digest: str
+    reason: DeadReason
+    detail: str
+    epoch: int | None
+    seq: int | None
+    times: int
+    outcome: Outcome
+    closed_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayCount:
+    """A gateway's records of one UTC day (counted since 1970-01-01): stored by the ledger, rows in the database."""
+
+    gateway: GatewayId
+    day: int
+    stored: int
+    rows: int
+    audited_ms: int | None = None
+
+    @property
+    def missing(self) -> int:
+        """Records that the ledger says are stored and the database does not hold."""
+        return max(0, self.stored - self.rows)
+
+    @property
+    def surplus(self) -> int:
+        """Rows that the ledger does not know: a hub died before its ledger, or the ledger is an old one."""
+        return max(0, self.rows - self.stored)

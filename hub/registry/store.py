@@ -1,5 +1,6 @@
 """The registry as one thing: opened once, asked through its three parts."""
 
+from hub.registry.audit_store import AuditStore
 from hub.registry.database import Database
 from hub.registry.dead_letter_store import DeadLetterLimits, DeadLetterStore
 from hub.registry.fleet import Fleet
@@ -7,7 +8,11 @@ from hub.registry.ledger_store import LedgerStore
 
 
 class Registry:
-    """Sites, gateways and devices (`fleet`), what became of records (`ledger`), what was put aside (`dead_letters`)."""
+    """The parts of the registry over one database.
+
+    Sites, gateways and devices (`fleet`), what became of records (`ledger`), what was put aside (`dead_letters`), what
+    is stored by day (`audits`).
+    """
 
     def __init__(self, database: Database, limits: DeadLetterLimits | None = None) -> None:
         kept = limits or DeadLetterLimits()
@@ -15,6 +20,7 @@ class Registry:
         self.fleet = Fleet(database)
         self.ledger = LedgerStore(database, kept)
         self.dead_letters = DeadLetterStore(database, kept)
+        self.audits = AuditStore(database)
 
     @classmethod
     async def open(cls, url: str, *, limits: DeadLetterLimits | None = None) -> "Registry":

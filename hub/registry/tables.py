@@ -64,6 +64,8 @@ GATEWAY = Table(
     Column("in_flight", BigInteger),
     Column("oldest_uncommitted_ms", BigInteger),
     Column("lost_total", Text, nullable=False),
+    Column("machine", Text, nullable=False, server_default="{}"),
+    Column("buses", Text, nullable=False, server_default="[]"),
 )
 
 UNKNOWN_GATEWAY = Table(
@@ -161,4 +163,42 @@ DEAD_LETTER_DROPPED = Table(
     METADATA,
     Column("gateway", _NAME, ForeignKey("gateway.gateway"), primary_key=True),
     Column("dropped", BigInteger, nullable=False),
+)
+
+# What a person did with a dead letter: the letter goes, this stays.
+DEAD_LETTER_CLOSED = Table(
+    "dead_letter_closed",
+    METADATA,
+    Column("closed_id", _ROW_ID, primary_key=True),
+    Column("letter_id", BigInteger, nullable=False),
+    Column("gateway", _NAME, ForeignKey("gateway.gateway"), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("epoch", _EPOCH),
+    Column("seq", BigInteger),
+    Column("times", BigInteger, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("closed_ms", BigInteger, nullable=False),
+    Index(None, "gateway", "closed_id"),
+)
+
+# How many records of each gateway and UTC day (since 1970) the ledger says are stored: what an audit expects to find.
+STORED_DAY = Table(
+    "stored_day",
+    METADATA,
+    Column("gateway", _NAME, ForeignKey("gateway.gateway"), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("stored", BigInteger, nullable=False),
+)
+
+# What the newest audit of each gateway and day found.
+AUDIT_DAY = Table(
+    "audit_day",
+    METADATA,
+    Column("gateway", _NAME, ForeignKey("gateway.gateway"), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("stored", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("audited_ms", BigInteger, nullable=False),
 )

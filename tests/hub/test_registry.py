@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -10,12 +11,13 @@ from sqlalchemy import Connection, create_engine, text
 
 from hub.registry.dead_letter_store import DeadLetterLimits
 from hub.registry.ledger import Settlement
-from hub.registry.model import DeadLetter, DeadReason, GatewayState, RegistryError, Site
+from hub.registry.model import DayCount, DeadLetter, DeadReason, GatewayState, Outcome, RegistryError, Site
 from hub.registry.store import Registry
 from hub.registry.tables import METADATA
 from wire.errors import WireError
 from wire.identifiers import DeviceId, GatewayId, SiteId
 from wire.messages import (
+    BusStatus,
     DeviceInventory,
     DeviceStatus,
     EpochStatus,
@@ -257,3 +259,97 @@ async def test_two_hubs_that_settle_the_same_records_at_once_count_them_once(reg
     assert (accounts.stored, accounts.refused, accounts.unexplained) == (210, 1, 0)
     for hub in hubs:
         await hub.close()
+
+
+def refused_letter(seq: int) -> DeadLetter:
+    return DeadLetter(
+        gateway=GATEWAY,
+        topic="sen/1/up/gw-1/batch",
+        reason=DeadReason.REFUSED,
+        detail="field type conflict",
+        time_ms=5,
+        payload=bytes([seq]),
+        epoch=EPOCH,
+        seq=seq,
+    )
+
+
+async def test_a_refused_record_that_is_stored_after_all_changes_places_in_the_accounts_once(
+    registry: Registry,
+) -> None:
+    refused = Settlement(gateway=GATEWAY, epoch=EPOCH, refused=(Refused(seq=7, reason=Refusal.DATABASE),))
+    await registry.ledger.settle([refused], dead_letters=[refused_letter(7)], now_ms=1)
+    before = await registry.ledger.accounts(GATEWAY)
+    (letter,) = await registry.dead_letters.letters()
+    assert await registry.ledger.redeem(letter, day=20_000, now_ms=9)
+    assert not await registry.ledger.redeem(letter, day=20_000, now_ms=9)
+    after = await registry.ledger.accounts(GATEWAY)
+    assert (before.stored, before.refused, after.stored, after.refused) == (0, 1, 1, 0)
+    assert after.accepted == before.accepted
+    assert after.in_flight == before.in_flight
+    assert (await registry.ledger.views({KEY: RangeSet(((1, 9),))}))[KEY].refused == ()
+    assert await registry.audits.stored(first_day=0, last_day=30_000) == {(GATEWAY, 20_000): 1}
+    assert await registry.dead_letters.letters() == []
+    (trace,) = await registry.dead_letters.closed(GATEWAY)
+    assert (trace.epoch, trace.seq, trace.outcome, trace.closed_ms) == (EPOCH, 7, Outcome.STORED, 9)
+
+
+async def test_a_dropped_letter_leaves_a_trace_and_one_that_came_again_meanwhile_stays(registry: Registry) -> None:
+    await registry.dead_letters.add([refused_letter(7), refused_letter(8)])
+    second, first = await registry.dead_letters.letters()
+    await registry.dead_letters.add([refused_letter(8)])
+    assert await registry.dead_letters.close(first, Outcome.DROPPED, now_ms=9)
+    assert not await registry.dead_letters.close(second, Outcome.DROPPED, now_ms=9)
+    assert [letter.seq for letter in await registry.dead_letters.letters()] == [8]
+    assert await registry.dead_letters.open_count() == 1
+    assert [(trace.seq, trace.outcome) for trace in await registry.dead_letters.closed()] == [(7, Outcome.DROPPED)]
+
+
+async def test_stored_records_are_counted_by_day_once_however_often_they_are_settled(registry: Registry) -> None:
+    one = Settlement(
+        gateway=GATEWAY,
+        epoch=EPOCH,
+        stored=RangeSet(((1, 30),)),
+        days={20_000: RangeSet(((1, 10),)), 20_001: RangeSet(((11, 30),))},
+    )
+    await registry.ledger.settle([one, one], now_ms=1)
+    await registry.ledger.settle([one], now_ms=2)
+    assert await registry.audits.stored(first_day=20_000, last_day=20_000) == {(GATEWAY, 20_000): 10}
+    assert await registry.audits.stored(first_day=20_001, last_day=20_009) == {(GATEWAY, 20_001): 20}
+
+
+async def test_what_an_audit_found_is_there_until_the_next_one_and_may_be_believed(registry: Registry) -> None:
+    found = DayCount(gateway=GATEWAY, day=20_000, stored=10, rows=7, audited_ms=5)
+    await registry.audits.record([found, DayCount(gateway=GATEWAY, day=20_001, stored=4, rows=4, audited_ms=5)])
+    assert await registry.audits.differing() == [found]
+    assert (found.missing, found.surplus) == (3, 0)
+    await registry.audits.believe_rows([found])
+    assert await registry.audits.stored(first_day=20_000, last_day=20_000) == {(GATEWAY, 20_000): 7}
+    await registry.audits.record([DayCount(gateway=GATEWAY, day=20_000, stored=7, rows=7, audited_ms=6)])
+    assert await registry.audits.differing() == []
+
+
+async def test_losses_are_named_by_epoch_range_and_reason(registry: Registry) -> None:
+    losses = (
+        Loss(first=3, last=9, reason=LossReason.CORRUPT),
+        Loss(first=1, last=5, reason=LossReason.FULL),
+    )
+    stored = RangeSet(((4, 4), (10, 12)))
+    await registry.ledger.settle([Settlement(gateway=GATEWAY, epoch=EPOCH, stored=stored, losses=losses)], now_ms=1)
+    lost = await registry.ledger.losses(GATEWAY)
+    assert [(one.epoch, one.first, one.last, one.reason) for one in lost] == [
+        (EPOCH, 1, 3, LossReason.FULL),
+        (EPOCH, 5, 5, LossReason.FULL),
+        (EPOCH, 6, 9, LossReason.CORRUPT),
+    ]
+    assert sum(one.last - one.first + 1 for one in lost) == (await registry.ledger.accounts(GATEWAY)).lost_total
+
+
+async def test_how_a_gateways_machine_and_buses_are_is_kept_and_outlives_its_last_will(registry: Registry) -> None:
+    bus = BusStatus(bus="RS485 #1", numbers={"bus_load_percent": 12.5})
+    await registry.fleet.record_status(replace(status(), machine={"cpu_percent": 3.5}, buses=(bus,)), now_ms=5)
+    will = Status(gateway=GATEWAY, online=False, site=HALL.site, agent_version="0.1.0", boot_ms=5)
+    await registry.fleet.record_status(will, now_ms=6)
+    known = await registry.fleet.gateway(GATEWAY)
+    assert known is not None
+    assert (known.machine, known.buses) == ({"cpu_percent": 3.5}, (bus,))
