@@ -1,0 +1,1 @@
+"""The dashboards, one file each, read top to bottom like the screen."""
