@@ -5,8 +5,8 @@ import fcntl
 import logging
 import random
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -25,7 +25,13 @@ from hub.broker.mosquitto import find_mosquitto, mosquitto_program
 from hub.clock import Clock
 from hub.config import BrokerKind, ConfigError, HubFolder, SeriesKind
 from hub.console.routes import add_console
+from hub.freshness.heard import Heard
+from hub.freshness.writer import FreshnessWriter
 from hub.ingest.worker import IngestWorker
+from hub.levels.level import Level, bucket_of
+from hub.levels.retention import kept_ns
+from hub.levels.service import Levels
+from hub.levels.touched import TouchedWindows
 from hub.registry.model import RegistryError
 from hub.registry.store import Registry
 from hub.series.base import SeriesStore
@@ -59,10 +65,11 @@ async def serve(folder: HubFolder, *, clock: Clock, stop: asyncio.Event, started
     with _only_hub(folder), _listening(folder) as door:
         async with (
             _open_registry(folder) as registry,
-            _open_series(folder) as series,
+            _open_series(folder) as stores,
+            _open_windows(folder, clock) as touched,
             _running(folder, clock) as broker,
         ):
-            hub = _Hub(folder, registry=registry, series=series, broker=broker, clock=clock)
+            hub = _Hub(folder, registry=registry, stores=stores, touched=touched, broker=broker, clock=clock)
             await hub.run(door, stop=stop, started=started)
 
 
@@ -70,8 +77,27 @@ class _Hub:
     """The running parts and what they are to each other."""
 
     def __init__(
-        self, folder: HubFolder, *, registry: Registry, series: SeriesStore, broker: Broker, clock: Clock
+        self,
+        folder: HubFolder,
+        *,
+        registry: Registry,
+        stores: Mapping[Level, SeriesStore],
+        touched: TouchedWindows,
+        broker: Broker,
+        clock: Clock,
     ) -> None:
+        heard = Heard()
+        self._levels = Levels(
+            stores=stores,
+            days=level_days(folder),
+            touched=touched,
+            fleet=registry.fleet,
+            watchers=[heard.hear],
+            followers=[],
+            clock=clock,
+        )
+        series = self._levels.series
+        self._freshness = FreshnessWriter(fleet=registry.fleet, heard=heard, series=series, clock=clock)
         self._folder = folder
         self._registry = registry
         self._broker = broker
@@ -100,6 +126,8 @@ class _Hub:
                 tasks.create_task(self._broker.keep(), name="broker"),
                 tasks.create_task(self._link.run(), name="link"),
                 tasks.create_task(self._worker.run(), name="ingest"),
+                tasks.create_task(self._levels.run(), name="levels"),
+                tasks.create_task(self._freshness.run(), name="freshness"),
                 tasks.create_task(self._greet_new_gateways(), name="fleet"),
             ]
             serving = tasks.create_task(server.serve(sockets=[door]), name="http")
@@ -175,8 +203,18 @@ def broker_kind(folder: HubFolder) -> BrokerKind:
     return BrokerKind.MOSQUITTO if find_mosquitto() else BrokerKind.EMBEDDED
 
 
-def make_series(folder: HubFolder) -> SeriesStore:
-    """The series store `hub.yaml` asks for.
+def level_days(folder: HubFolder) -> dict[Level, int | None]:
+    """For how many days each level is kept; None is for ever."""
+    kept = folder.config.series.retention
+    return {
+        Level.RAW: kept.raw_days,
+        Level.FIVE_MINUTES: kept.five_minutes_days,
+        Level.HOURLY: kept.hourly_days,
+    }
+
+
+def make_series(folder: HubFolder, level: Level = Level.RAW) -> SeriesStore:
+    """The series store `hub.yaml` asks for, of one level.
 
     Raises:
         SeriesError: it cannot be opened.
@@ -185,11 +223,11 @@ def make_series(folder: HubFolder) -> SeriesStore:
     config = folder.config.series
     match config.kind:
         case SeriesKind.EMBEDDED:
-            return SqliteSeriesStore(folder.series_file)
+            return SqliteSeriesStore(folder.series_file(bucket_of("", level)))
         case SeriesKind.INFLUXDB2 | SeriesKind.INFLUXDB1:
             settings = InfluxSettings(
                 url=config.url or "",
-                bucket=config.bucket or "sen",
+                bucket=bucket_of(config.bucket or "sen", level),
                 api=InfluxApi.V2 if config.kind is SeriesKind.INFLUXDB2 else InfluxApi.V1,
                 org=config.org or "",
                 token=folder.secret(config.token_file) if config.token_file else "",
@@ -254,12 +292,23 @@ async def _open_registry(folder: HubFolder) -> AsyncIterator[Registry]:
 
 
 @asynccontextmanager
-async def _open_series(folder: HubFolder) -> AsyncIterator[SeriesStore]:
-    series = make_series(folder)
+async def _open_series(folder: HubFolder) -> AsyncIterator[dict[Level, SeriesStore]]:
+    async with AsyncExitStack() as opened:
+        stores = {}
+        for level in Level:
+            stores[level] = make_series(folder, level)
+            opened.push_async_callback(stores[level].close)
+        yield stores
+
+
+@asynccontextmanager
+async def _open_windows(folder: HubFolder, clock: Clock) -> AsyncIterator[TouchedWindows]:
+    keep_ns = kept_ns(folder.config.series.retention.raw_days)
+    touched = TouchedWindows(folder.windows_file, keep_ns=keep_ns, clock=clock)
     try:
-        yield series
+        yield touched
     finally:
-        await series.close()
+        await touched.close()
 
 
 @asynccontextmanager

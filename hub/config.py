@@ -6,7 +6,7 @@ I1. Nothing has a default password: `make_folder` draws each secret, in files on
 import ipaddress
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +28,8 @@ _HUB_PASSWORD: Final = "secrets/hub-mqtt.password"  # noqa: S105 - a file name
 
 Port = Annotated[int, Interval(ge=1, le=65535)]
 Text = Annotated[str, MinLen(1)]
+# As long as times fit their 64 bits.
+Days = Annotated[int, Interval(ge=1, le=100_000)]
 
 
 class ConfigError(Exception):
@@ -108,8 +110,19 @@ class BrokerConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionConfig:
+    """For how many days series are kept, by how fine they are; None is for ever."""
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    raw_days: Days | None = 90
+    five_minutes_days: Days | None = 731
+    hourly_days: Days | None = 3653
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesConfig:
-    """Where series are kept. All but `kind` belongs to InfluxDB."""
+    """Where series are kept, and how long. All but `kind` and `retention` belongs to InfluxDB."""
 
     __pydantic_config__: ClassVar = _STRICT
 
@@ -120,6 +133,7 @@ class SeriesConfig:
     token_file: Text | None = None
     username: Text | None = None
     password_file: Text | None = None
+    retention: RetentionConfig = RetentionConfig()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,10 +175,14 @@ class HubFolder:
         """Who may enter the hub's own broker."""
         return self.broker / "users"
 
+    def series_file(self, suffix: str = "") -> Path:
+        """The embedded series store of a level, which names its suffix."""
+        return self.path / f"series{suffix}.sqlite"
+
     @property
-    def series_file(self) -> Path:
-        """The embedded series store."""
-        return self.path / "series.sqlite"
+    def windows_file(self) -> Path:
+        """Which windows of the levels are to be put together again."""
+        return self.path / "levels.sqlite"
 
     @property
     def lock_file(self) -> Path:
@@ -286,7 +304,7 @@ _OWN_KEYS: Final = (frozenset[str](), frozenset[str]())
 def _series_rules(tree: YamlTree) -> Iterator[Broken]:
     kind = tree.at(("series", "kind")) or SeriesKind.EMBEDDED
     if kind in set(SeriesKind):
-        yield from _key_rules(tree, "series", str(kind), *_SERIES_KEYS[SeriesKind(str(kind))])
+        yield from _key_rules(tree, "series", str(kind), *_SERIES_KEYS[SeriesKind(str(kind))], everywhere={"retention"})
     yield from _url_rules(tree, ("series", "url"), {"http", "https"})
 
 
@@ -298,13 +316,19 @@ def _broker_rules(tree: YamlTree) -> Iterator[Broken]:
 
 
 def _key_rules(
-    tree: YamlTree, part: str, kind: str, needed: frozenset[str], allowed: frozenset[str]
+    tree: YamlTree,
+    part: str,
+    kind: str,
+    needed: frozenset[str],
+    allowed: frozenset[str],
+    *,
+    everywhere: Collection[str] = (),
 ) -> Iterator[Broken]:
     section = tree.at((part,))
     given = {key for key, value in section.items() if value is not None} if isinstance(section, dict) else set()
     for key in sorted(needed - given):
         yield Broken(path=(part, "kind"), found=f"kind {kind} without {key}", expected=f"{key} beside it")
-    for key in sorted(given - needed - allowed - {"kind"}):
+    for key in sorted(given - needed - allowed - {"kind", *everywhere}):
         yield Broken(path=(part, key), found=f"{key} with kind {kind}", expected=f"no {key} for this kind")
 
 
@@ -366,6 +390,8 @@ broker:
 #   series: {kind: influxdb1, url: "http://127.0.0.1:8086", bucket: sen}
 series:
   kind: embedded        # embedded | influxdb2 | influxdb1
+  # how many days each level is kept; null is for ever
+  retention: {raw_days: 90, five_minutes_days: 731, hourly_days: 3653}
 
 # Default: registry.sqlite in this folder. Several hubs share a PostgreSQL:
 #   registry: {url: "postgresql+psycopg://sen@db.example/sen"}

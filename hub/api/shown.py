@@ -23,7 +23,8 @@ from hub.clock import Clock
 from hub.ingest.counters import IngestCounters
 from hub.registry.model import RegistryError
 from hub.registry.store import Registry
-from hub.series.base import Selection, SeriesError, SeriesStore, TimeRange
+from hub.series.base import Selection, SeriesError, SeriesKey, SeriesStore, TimeRange
+from hub.series.names import HUB_MEASUREMENTS
 from wire.identifiers import GatewayId
 
 _ANSWER_S: Final = 3.0
@@ -136,16 +137,16 @@ class Shown:
         return device_views(devices, await self._registry.fleet.gateways(), now_ms=self.now_ms())
 
     async def latest(self, asked: Selection) -> list[LatestView]:
-        """The newest value of each series."""
+        """The newest value of each series; what the hub itself writes only where its measurement is asked for."""
         meanings = await self._meanings(asked)
         found = await self._series.latest(asked)
         now_ms = self.now_ms()
-        return [meanings.latest(item, now_ms=now_ms) for item in found]
+        return [meanings.latest(item, now_ms=now_ms) for item in found if _is_asked(item.series, asked)]
 
     async def series(self, asked: Selection) -> list[SeriesView]:
-        """The series there are."""
+        """The series there are; those the hub itself writes only where their measurement is asked for."""
         meanings = await self._meanings(asked)
-        return [meanings.series(key) for key in await self._series.series(asked)]
+        return [meanings.series(key) for key in await self._series.series(asked) if _is_asked(key, asked)]
 
     async def samples(
         self, asked: Selection, time_range: TimeRange, *, windowing: Windowing | None, limit: int
@@ -187,6 +188,10 @@ class Shown:
         except (SeriesError, RegistryError) as error:
             return PartHealth(kind=kind, ok=False, trouble=str(error))
         return PartHealth(kind=kind, ok=True, trouble=None)
+
+
+def _is_asked(series: SeriesKey, asked: Selection) -> bool:
+    return asked.measurement is not None or series.measurement not in HUB_MEASUREMENTS
 
 
 def _ingest_health(counters: IngestCounters) -> IngestHealth:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from hub.freshness.promise import is_stale, stale_after
 from hub.registry.ledger import Accounts
 from hub.registry.model import Device, Gateway, GatewayState, Site, UnknownGateway
 from hub.series.base import Latest, Sample, SeriesKey
@@ -20,11 +21,6 @@ _MS: Final = 1000
 _NS_PER_MS: Final = 1_000_000
 # A gateway speaks every 10 s; three missed and a little is silence.
 SILENT_AFTER_S: Final = 35.0
-_MISSED: Final = 3
-_SLACK_S: Final = 15.0
-STALE_UNPROMISED_S: Final = 300.0
-# A value from further ahead than clocks may differ cannot be called fresh.
-AHEAD_S: Final = 60.0
 
 
 class Presence(StrEnum):
@@ -297,18 +293,6 @@ class Meanings:
 
     def _group(self, key: SeriesKey) -> GroupInventory | None:
         return self._groups.get((key.gateway, key.device, key.group))
-
-
-def stale_after(every_s: float | None) -> float | None:
-    """The age in seconds beyond which a value is stale; None for what was never promised at intervals (events)."""
-    if every_s is None:
-        return STALE_UNPROMISED_S
-    return max(_MISSED * every_s, every_s + _SLACK_S) if every_s > 0 else None
-
-
-def is_stale(age_s: float, stale_after_s: float | None) -> bool:
-    """Whether a value of this age may no longer be taken for the present one."""
-    return age_s < -AHEAD_S or (stale_after_s is not None and age_s > stale_after_s)
 
 
 def sample_view(sample: Sample) -> SampleView:

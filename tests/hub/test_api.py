@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.api.asked import AskedError, moment_ns, span_s
-from hub.api.views import is_stale, stale_after
+from hub.freshness.promise import is_stale, stale_after
 from hub.registry.model import GatewayState
 from hub.series.influx import InfluxSeriesStore, InfluxSettings
 from tests.support.shown_hub import SetClock, ShownHub, shown_hub

@@ -1,0 +1,1 @@
+"""Freshness: what arrives, against what was promised."""
