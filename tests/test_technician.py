@@ -1,7 +1,7 @@
 """docs/technician.md: every command it shows is run on a real line, and prints what it shows; every cause is shown."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +17,13 @@ from edge.diagnosis.ports import serial_ports
 from tests.support.edge_files import typed
 from tests.support.fake_clock import FakeClock
 from tests.support.rs485 import Rs485, station
+from tests.support.serial_device import speaking
 from tests.support.sick_gateways import SICK_GATEWAYS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "technician.md").read_text()
-FOLDER, PORT, BROKER = "/etc/sen", "/dev/ttyUSB0", "127.0.0.1:1883"
+FOLDER, PORT, DUST_PORT, BROKER = "/etc/sen", "/dev/ttyUSB0", "/dev/ttyUSB1", "127.0.0.1:1883"
+DUST = bytes.fromhex("AA C0 0B 00 0E 00 51 B9 23 AB")
 ANYTHING = "..."
 
 
@@ -86,12 +88,20 @@ def test_every_command_of_the_page_prints_what_the_page_shows(place: tuple[Path,
     assert {"scan", "read", "test", "doctor", "capture", "write", "logs", "support-bundle"} == {
         one.words[1] for one in commands
     }
-    for one in commands:
-        program, verb, *words = (word.replace(FOLDER, str(folder)).replace(PORT, str(line.path)) for word in one.words)
-        assert program == "sen-edge"
-        if words:  # without any it lists the ports of this machine
-            said = typed(verb, *words)
-            is_as_printed((said.out + said.err).replace(str(folder), FOLDER).replace(str(line.path), PORT), one)
+    with speaking(DUST) as dust:
+        places = {FOLDER: str(folder), PORT: str(line.path), DUST_PORT: dust}
+        for one in commands:
+            program, verb, *words = (put(word, places) for word in one.words)
+            assert program == "sen-edge"
+            if words:  # without any it lists the ports of this machine
+                said = typed(verb, *words)
+                is_as_printed(put(said.out + said.err, {place: name for name, place in places.items()}), one)
+
+
+def put(text: str, places: Mapping[str, str]) -> str:
+    for name, place in places.items():
+        text = text.replace(name, place)
+    return text
 
 
 def is_as_printed(text: str, one: Shown) -> None:

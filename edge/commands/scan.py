@@ -17,6 +17,7 @@ from device_profiles.model import DeviceProfile
 from device_profiles.point_model import Line, Parity
 from edge.app import AgentError, checked_in_child
 from edge.commands.ending import AsJson, fail
+from edge.commands.listening import listen as heard
 from edge.commands.scan_text import asking_text, attempts_text, file_lines, others_text, ports_text, survey_text
 from edge.commands.target import Given, Target, target_of
 from edge.config import BusKind
@@ -35,6 +36,7 @@ StopBits = Annotated[int | None, typer.Option("--stop-bits", min=1, max=2, help=
 Units = Annotated[str | None, typer.Option("--units", help="Addresses, as 1-247 or 1,2,10-20.")]
 Guess = Annotated[bool, typer.Option("--guess", help="Try the usual line settings until somebody answers.")]
 Window = Annotated[int, typer.Option("--window-ms", min=5, max=5000, help="How long an answer may take to begin.")]
+Listen = Annotated[bool, typer.Option("--listen", help="Send nothing: hear a device that speaks by itself.")]
 NoProfiles = Annotated[bool, typer.Option("--no-profiles", help="Do not ask what the devices found may be.")]
 
 _WINDOW_MS: Final = round(WINDOW_S * 1000)
@@ -71,6 +73,7 @@ def scan(  # noqa: PLR0913 - a command's options
     units: Units = None,
     guess: Guess = False,
     window_ms: Window = _WINDOW_MS,
+    listen: Listen = False,
     no_profiles: NoProfiles = False,
     as_json: AsJson = False,
 ) -> None:
@@ -78,12 +81,17 @@ def scan(  # noqa: PLR0913 - a command's options
 
     Example: sen-edge scan --port /dev/ttyUSB0 --baud 9600
 
+    Example: sen-edge scan --port /dev/ttyUSB0 --listen
+
     Example: sen-edge scan /etc/sen/gateway.yaml --bus rs485-1
     """
     given = Given(config=config, bus=bus, port=port, host=host, baud=baud, parity=parity, stop_bits=stop_bits)
     try:
         if port is None and host is None and bus is None:
             _list_ports(config, as_json=as_json)
+            return
+        if listen:
+            heard(given, load_all(_beside(config)), as_json=as_json)
             return
         profiles = {} if no_profiles else load_all(_beside(config))
         plan = _planned(target_of(given), profiles, units=units, guess=guess, window_s=window_ms / 1000)
@@ -115,7 +123,9 @@ def _planned(
     """
     kind = target.bus.kind
     if not kind.is_modbus:
-        raise AgentError(f"bus {target.bus.bus}: its device has a protocol of its own; `sen-edge read` listens to it")
+        raise AgentError(
+            f"bus {target.bus.bus}: its device has a protocol of its own; `sen-edge scan --listen` hears it"
+        )
     lines = [target.line]
     if kind is BusKind.MODBUS_TCP:
         lines, window_s = [Line(baud=_TCP_BAUD)], max(window_s, _TCP_WINDOW_S)
@@ -192,6 +202,7 @@ def _tell(plan: _Plan, done: Sequence[Survey], *, as_json: bool) -> None:
     if not found:
         config = "gateway.yaml" if plan.target.door is None else "the gateway file"
         hint = "`sen-edge scan --guess` tries other line settings; " if len(done) == 1 else ""
+        hint += "--listen hears devices that speak by themselves; " if plan.target.bus.kind.is_port else ""
         fail(f"{plan.target.place}: nobody answered; {hint}`sen-edge doctor {config}` looks for the cause")
 
 

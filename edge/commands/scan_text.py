@@ -5,6 +5,8 @@ from typing import Final
 
 from device_profiles.point_model import Line
 from edge.config import BusConfig
+from edge.diagnosis.fit import Fit
+from edge.diagnosis.overheard import Overheard
 from edge.diagnosis.ports import PortFacts
 from edge.diagnosis.scan import Asking, FoundUnit, Presence
 from edge.diagnosis.survey import Attempt, Survey, Surveyed, line_text
@@ -66,11 +68,7 @@ def survey_text(survey: Survey) -> str:
 
 def file_lines(bus: BusConfig, survey: Survey, *, is_recognised: bool) -> str:
     """The lines to put into the gateway file; where nobody was recognised, because nobody tried, without profiles."""
-    settings = f"baud: {survey.line.baud}, parity: {survey.line.parity.value}, stop_bits: {survey.line.stop_bits}"
-    if bus.kind.is_port:
-        where = f"port: {bus.port}, {settings}"
-    else:
-        where = f"host: {bus.host}" + (f", tcp_port: {bus.tcp_port}" if bus.tcp_port else "")
+    where = _place_keys(bus, survey.line)
     lines = ["", "for the gateway file:", "buses:", f"  - {{bus: {bus.bus}, kind: {bus.kind}, {where}}}", "devices:"]
     for one in survey.units:
         if one.unit.presence is Presence.GARBLED:
@@ -83,11 +81,43 @@ def file_lines(bus: BusConfig, survey: Survey, *, is_recognised: bool) -> str:
     return "\n".join(lines)
 
 
+def overheard_text(one: Overheard) -> str:
+    """What was heard with these settings, and what it may come from."""
+    if one.trouble is not None:
+        said = one.trouble
+    elif not one.heard_bytes:
+        said = "silence"
+    else:
+        what = "bytes" if one.fits else "bytes that no profile explains"
+        said = f"{one.heard_bytes} {what}: {one.shown}"
+    return "\n".join([*wrapped(f"{line_text(one.line)}: {said}", indent=4), *_fit_lines(one.fits)])
+
+
+def speaking_file_lines(bus: BusConfig, one: Overheard) -> str:
+    """The lines to put into the gateway file for a device that speaks by itself."""
+    profile = one.fits[0].profile
+    where = f"{{bus: {bus.bus}, kind: {bus.kind}, {_place_keys(bus, one.line)}}}"
+    device = f"{{device: {profile.split('/')[1]}-1, bus: {bus.bus}, profile: {profile}}}"
+    return "\n".join(["", "for the gateway file:", "buses:", f"  - {where}", "devices:", f"  - {device}"])
+
+
+def _place_keys(bus: BusConfig, line: Line) -> str:
+    """Where a bus goes, as the keys of the gateway file."""
+    if bus.kind.is_port:
+        return f"port: {bus.port}, baud: {line.baud}, parity: {line.parity.value}, stop_bits: {line.stop_bits}"
+    return f"host: {bus.host}" + (f", tcp_port: {bus.tcp_port}" if bus.tcp_port else "")
+
+
 def _unit_lines(one: Surveyed) -> list[str]:
-    lines = wrapped(f"unit {one.unit.unit}: {_presence_text(one.unit)}", indent=4)
-    for place, fit in enumerate(one.fits, start=1):
-        lines.extend(wrapped(f"    {place}. {fit.profile}: {fit.reason}", indent=7))
-    return lines
+    return [*wrapped(f"unit {one.unit.unit}: {_presence_text(one.unit)}", indent=4), *_fit_lines(one.fits)]
+
+
+def _fit_lines(fits: Sequence[Fit]) -> list[str]:
+    return [
+        line
+        for place, fit in enumerate(fits, start=1)
+        for line in wrapped(f"    {place}. {fit.profile}: {fit.reason}", indent=7)
+    ]
 
 
 def _presence_text(unit: FoundUnit) -> str:
