@@ -34,6 +34,7 @@ from hub.ingest.decide import (
     settlements_of,
     workload_of,
 )
+from hub.ingest.guards import UNOPENED, Guards, without
 from hub.ingest.inbox import Inbox, Message
 from hub.ingest.points import point_of
 from hub.registry.ledger import EpochView
@@ -92,6 +93,7 @@ class IngestWorker:
         publish: sends a commit; it must not raise for a broker that is away.
         clock: the hub's clock.
         limits: how much is held.
+        guards: what protects it; the defaults where none are given.
     """
 
     def __init__(
@@ -102,16 +104,19 @@ class IngestWorker:
         publish: Publish,
         clock: Clock,
         limits: IngestLimits | None = None,
+        guards: Guards | None = None,
     ) -> None:
         self._registry = registry
         self._series = series
         self._publish = publish
         self._clock = clock
         self._limits = limits or IngestLimits()
+        self._guards = guards or Guards()
         # Changed by `offer` and `run`, both on the event loop.
         self._inbox = Inbox(messages=self._limits.queue_messages, payload_bytes=self._limits.queue_bytes)
         self._counts: Counter[str] = Counter()
         self._trouble: str | None = None
+        self._write_delay_s: float | None = None
         self._announcements = Announcements(registry=registry, clock=clock, counts=self._counts)
 
     def offer(self, topic: str, payload: bytes) -> bool:
@@ -126,6 +131,8 @@ class IngestWorker:
             self._counts["foreign"] += 1
             return True
         message = Message(gateway, topic, payload)
+        if not self._guards.flood.lets_through(gateway, len(payload), now_s=self._clock.monotonic_s()):
+            return False
         match leaf:
             case Up.BATCH:
                 return self._offer_batch(message)
@@ -153,6 +160,7 @@ class IngestWorker:
         return IngestCounters(
             received=self._counts["received"],
             dropped_full=self._counts["dropped_full"],
+            dropped_flood=self._guards.flood.dropped(),
             foreign=self._counts["foreign"],
             unreadable=self._counts["unreadable"],
             forged=self._counts["forged"],
@@ -167,7 +175,14 @@ class IngestWorker:
             queue_messages=self._inbox.messages,
             queue_bytes=self._inbox.payload_bytes,
             trouble=self._trouble,
+            breaker=self._guards.state(now_s=self._clock.monotonic_s()),
+            held_back=self._counts["held_back"],
+            write_delay_s=self._write_delay_s,
         )
+
+    def close_breaker(self) -> None:
+        """Put aside what is refused from now on for a while, although it is much."""
+        self._guards.breaker.close(now_s=self._clock.monotonic_s())
 
     async def handle(self, messages: Sequence[Message]) -> None:
         """Bring these batches all the way: stored, in the ledger, committed."""
@@ -190,7 +205,11 @@ class IngestWorker:
     async def _run_batches(self) -> None:
         while True:
             messages = await self._inbox.take(most=self._limits.merge_messages, most_bytes=self._limits.merge_bytes)
-            await self.handle(messages)
+            for some in self._guards.alone(messages):
+                payloads = [message.payload for message in some]
+                self._guards.journal.begin(payloads)
+                await self.handle(some)
+                self._guards.journal.end(payloads)
             self._inbox.done(messages)
 
     def _offer_batch(self, message: Message) -> bool:
@@ -201,6 +220,9 @@ class IngestWorker:
         return False
 
     def _read(self, message: Message, letters: list[DeadLetter]) -> _Read | None:
+        if self._guards.kills(message):
+            self._put_aside(message, DeadReason.UNREADABLE, UNOPENED, letters)
+            return None
         try:
             return _Read(message, decode_batch(message.payload))
         except WireError as error:
@@ -230,6 +252,9 @@ class IngestWorker:
 
     def _put_aside(self, message: Message, reason: DeadReason, detail: str, letters: list[DeadLetter]) -> None:
         self._counts[reason.value] += 1
+        if self._guards.holds_message(message.gateway, detail, now_s=self._clock.monotonic_s()):
+            self._counts["held_back"] += 1
+            return
         letters.append(dead_letters.of_message(message, reason, detail=detail, now_ms=self._clock.now_ms()))
 
     async def _note_ignored(self, messages: Sequence[Message]) -> None:
@@ -242,6 +267,10 @@ class IngestWorker:
     async def _finish(self, work: Workload, letters: list[DeadLetter]) -> None:
         """Store, then ledger, then commit."""
         refused = [*work.refused, *await self._store(work.write)]
+        if refused and (held := self._guards.held_back(refused, now_s=self._clock.monotonic_s())):
+            self._counts["held_back"] += len(held)
+            work = without(work, held)
+            refused = [one for one in refused if one not in held]
         settlements = settlements_of(work, refused)
         now_ms = self._clock.now_ms()
         letters += [dead_letters.refused(one, now_ms=now_ms) for one in refused]
@@ -250,6 +279,7 @@ class IngestWorker:
             await self._persistently(
                 lambda: self._registry.ledger.settle(settlements, dead_letters=letters, now_ms=now_ms)
             )
+        self._guards.note_passed(settlements, work, now_s=self._clock.monotonic_s())
         self._counts["records_stored"] += sum(len(settlement.stored) for settlement in settlements)
         self._counts["records_refused"] += len(refused)
         self._counts["conflicts"] += len(work.conflicts)
@@ -264,8 +294,10 @@ class IngestWorker:
             return []
         points = [point_of(item.gateway, item.epoch, item.record) for item in items]
         delay_s = self._limits.retry_first_s
+        began_s = self._clock.monotonic_s()
         while (result := await self._series.write(points)).unknown is not None:
             delay_s = await self._wait(result.unknown, delay_s)
+        self._write_delay_s = self._clock.monotonic_s() - began_s
         self._well_again()
         return [RefusedItem(items[index], Refusal.DATABASE, reason) for index, reason in result.refused.items()]
 
