@@ -27,6 +27,7 @@ from hub.config import BrokerKind, ConfigError, HubFolder, SeriesKind
 from hub.console.routes import add_console
 from hub.freshness.heard import Heard
 from hub.freshness.writer import FreshnessWriter
+from hub.indicators.air_quality import AirQualityIndex, AirQualityRules
 from hub.ingest.worker import IngestWorker
 from hub.levels.level import Level, bucket_of
 from hub.levels.retention import kept_ns
@@ -87,13 +88,14 @@ class _Hub:
         clock: Clock,
     ) -> None:
         heard = Heard()
+        air_quality = AirQualityIndex(fleet=registry.fleet, stores=stores, rules=air_quality_rules(folder))
         self._levels = Levels(
             stores=stores,
             days=level_days(folder),
             touched=touched,
             fleet=registry.fleet,
             watchers=[heard.hear],
-            followers=[],
+            followers=[air_quality.hour_changed],
             clock=clock,
         )
         series = self._levels.series
@@ -211,6 +213,14 @@ def level_days(folder: HubFolder) -> dict[Level, int | None]:
         Level.FIVE_MINUTES: kept.five_minutes_days,
         Level.HOURLY: kept.hourly_days,
     }
+
+
+def air_quality_rules(folder: HubFolder) -> AirQualityRules:
+    """What the province decides about its air quality index."""
+    config = folder.config.indicators
+    return AirQualityRules(
+        utc_offset_hours=config.utc_offset_hours, reference_stations=frozenset(config.reference_stations)
+    )
 
 
 def make_series(folder: HubFolder, level: Level = Level.RAW) -> SeriesStore:

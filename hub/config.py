@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Final
 from urllib.parse import urlsplit
 
-from annotated_types import Interval, MinLen
+from annotated_types import Interval, MinLen, Predicate
 
 from device_profiles.fault_words import Broken
 from device_profiles.faults import read_document
@@ -28,6 +28,7 @@ _HUB_PASSWORD: Final = "secrets/hub-mqtt.password"  # noqa: S105 - a file name
 
 Port = Annotated[int, Interval(ge=1, le=65535)]
 Text = Annotated[str, MinLen(1)]
+Station = Annotated[str, Predicate(lambda text: text.count("/") == 1)]
 # As long as times fit their 64 bits.
 Days = Annotated[int, Interval(ge=1, le=100_000)]
 
@@ -137,6 +138,20 @@ class SeriesConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IndicatorsConfig:
+    """What indicators need to know of the province.
+
+    `utc_offset_hours` says when its day begins. `reference_stations` are those, as `gateway/device`, whose data are
+    quality-controlled: an index of any other station is marked as indicative.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    utc_offset_hours: Annotated[int, Interval(ge=-12, le=14)] = 7
+    reference_stations: tuple[Station, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryConfig:
     """The registry's database as an SQLAlchemy URL; None is a SQLite file in the hub's folder."""
 
@@ -155,6 +170,7 @@ class HubConfig:
     mqtt: MqttConfig = MqttConfig()
     broker: BrokerConfig = BrokerConfig()
     series: SeriesConfig = SeriesConfig()
+    indicators: IndicatorsConfig = IndicatorsConfig()
     registry: RegistryConfig = RegistryConfig()
 
 
@@ -392,6 +408,12 @@ series:
   kind: embedded        # embedded | influxdb2 | influxdb1
   # how many days each level is kept; null is for ever
   retention: {raw_days: 90, five_minutes_days: 731, hourly_days: 3653}
+
+# The province's day begins at midnight of this offset from UTC. Indices of stations that are not named here (as
+# gateway/device) are marked as indicative: only quality-controlled stations may be published as the official index.
+indicators:
+  utc_offset_hours: 7
+  reference_stations: []
 
 # Default: registry.sqlite in this folder. Several hubs share a PostgreSQL:
 #   registry: {url: "postgresql+psycopg://sen@db.example/sen"}

@@ -8,20 +8,13 @@ I2. The plausible range holds what a working device may truly say anywhere; a va
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 
 from wire.errors import WireError
+from wire.own_quantities import COMPUTED, OPERATIONS
+from wire.quantity_kind import MANY, QuantityKind, Row
 
-
-class QuantityKind(StrEnum):
-    """How values of a quantity combine over time, so what a panel may do with them."""
-
-    GAUGE = "gauge"  # measured at the moment: may be averaged
-    ANGLE = "angle"  # goes round at 360: averaged as a direction, never as a number
-    COUNTER = "counter"  # grows until it rolls over or is reset: only differences mean something
-    TALLY = "tally"  # counted since the record before: may be added up
-    STATE = "state"  # a code: the latest counts, never averaged
+__all__ = ["QUANTITIES", "Quantity", "QuantityKind", "quantity"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,17 +30,14 @@ class Quantity:
     title_vi: str
 
 
-_Row = tuple[str, str, QuantityKind, float, float, str, str]
-
 _G = QuantityKind.GAUGE
 _A = QuantityKind.ANGLE
 _C = QuantityKind.COUNTER
 _T = QuantityKind.TALLY
 _S = QuantityKind.STATE
 _U32 = 2**32 - 1
-_MANY = 1e15  # below 2**53: a counter this large is still an exact float
 
-_WEATHER: tuple[_Row, ...] = (
+_WEATHER: tuple[Row, ...] = (
     ("temperature", "degC", _G, -90, 1300, "Temperature", "Nhiệt độ"),
     ("dew_point", "degC", _G, -100, 100, "Dew point", "Điểm sương"),
     ("felt_temperature", "degC", _G, -100, 100, "Felt temperature", "Nhiệt độ cảm nhận"),
@@ -87,7 +77,7 @@ _WEATHER: tuple[_Row, ...] = (
     ("friction", "1", _G, 0, 1.5, "Road friction", "Hệ số ma sát"),
 )
 
-_AIR: tuple[_Row, ...] = (
+_AIR: tuple[Row, ...] = (
     ("pm1", "ug/m3", _G, 0, 10_000, "PM1", "Bụi PM1"),
     ("pm2_5", "ug/m3", _G, 0, 10_000, "PM2.5", "Bụi PM2.5"),
     ("pm4", "ug/m3", _G, 0, 10_000, "PM4", "Bụi PM4"),
@@ -138,7 +128,7 @@ _AIR: tuple[_Row, ...] = (
     ("sound_level", "dB", _G, 0, 200, "Sound level", "Mức ồn"),
 )
 
-_WATER_AND_SOIL: tuple[_Row, ...] = (
+_WATER_AND_SOIL: tuple[Row, ...] = (
     ("water_level", "m", _G, -1000, 10_000, "Water level", "Mực nước"),
     ("water_flow", "m3/h", _G, -1e8, 1e8, "Water flow", "Lưu lượng nước"),
     ("water_speed", "m/s", _G, -30, 30, "Water speed", "Tốc độ dòng chảy"),
@@ -172,7 +162,7 @@ _WATER_AND_SOIL: tuple[_Row, ...] = (
     ("leaf_wetness", "1", _G, 0, 100, "Leaf wetness", "Độ ướt lá"),
 )
 
-_ELECTRICITY: tuple[_Row, ...] = (
+_ELECTRICITY: tuple[Row, ...] = (
     ("voltage", "V", _G, -2000, 1e6, "Voltage", "Điện áp"),
     ("current", "A", _G, -1e5, 1e5, "Current", "Dòng điện"),
     ("power", "W", _G, -1e10, 1e10, "Active power", "Công suất tác dụng"),
@@ -182,13 +172,13 @@ _ELECTRICITY: tuple[_Row, ...] = (
     ("phase_angle", "deg", _A, -360, 360, "Phase angle", "Góc pha"),
     ("frequency", "Hz", _G, 0, 1e9, "Frequency", "Tần số"),
     ("distortion", "%", _G, 0, 1000, "Harmonic distortion", "Độ méo hài"),
-    ("energy", "Wh", _C, -_MANY, _MANY, "Energy", "Điện năng"),
-    ("energy_import", "Wh", _C, 0, _MANY, "Energy taken", "Điện năng nhận"),
-    ("energy_export", "Wh", _C, 0, _MANY, "Energy given", "Điện năng phát"),
-    ("apparent_energy", "VAh", _C, 0, _MANY, "Apparent energy", "Điện năng biểu kiến"),
-    ("reactive_energy", "varh", _C, -_MANY, _MANY, "Reactive energy", "Điện năng phản kháng"),
-    ("reactive_energy_import", "varh", _C, 0, _MANY, "Reactive energy taken", "Điện năng phản kháng nhận"),
-    ("reactive_energy_export", "varh", _C, 0, _MANY, "Reactive energy given", "Điện năng phản kháng phát"),
+    ("energy", "Wh", _C, -MANY, MANY, "Energy", "Điện năng"),
+    ("energy_import", "Wh", _C, 0, MANY, "Energy taken", "Điện năng nhận"),
+    ("energy_export", "Wh", _C, 0, MANY, "Energy given", "Điện năng phát"),
+    ("apparent_energy", "VAh", _C, 0, MANY, "Apparent energy", "Điện năng biểu kiến"),
+    ("reactive_energy", "varh", _C, -MANY, MANY, "Reactive energy", "Điện năng phản kháng"),
+    ("reactive_energy_import", "varh", _C, 0, MANY, "Reactive energy taken", "Điện năng phản kháng nhận"),
+    ("reactive_energy_export", "varh", _C, 0, MANY, "Reactive energy given", "Điện năng phản kháng phát"),
     ("demand", "W", _G, -1e10, 1e10, "Power demand", "Nhu cầu công suất"),
     ("efficiency", "%", _G, 0, 150, "Efficiency", "Hiệu suất"),
     ("load_ratio", "%", _G, 0, 1000, "Load", "Mức tải"),
@@ -210,12 +200,12 @@ _ELECTRICITY: tuple[_Row, ...] = (
     ("ups_state", "1", _S, 0, _U32, "State of the UPS", "Trạng thái UPS"),
 )
 
-_TRAFFIC: tuple[_Row, ...] = (
+_TRAFFIC: tuple[Row, ...] = (
     ("vehicle_speed", "km/h", _G, -400, 400, "Vehicle speed", "Tốc độ xe"),
     ("mean_speed", "km/h", _G, 0, 400, "Mean speed", "Tốc độ trung bình"),
     ("speed_85", "km/h", _G, 0, 400, "85 % speed", "Tốc độ 85 %"),
     ("vehicle_count", "1", _T, 0, 100_000, "Vehicles", "Số xe"),
-    ("vehicle_counter", "1", _C, 0, _MANY, "Vehicles counted", "Số xe tích lũy"),
+    ("vehicle_counter", "1", _C, 0, MANY, "Vehicles counted", "Số xe tích lũy"),
     ("traffic_flow", "1/h", _G, 0, 100_000, "Traffic flow", "Lưu lượng xe"),
     ("occupancy", "%", _G, 0, 100, "Occupancy", "Độ chiếm dụng"),
     ("vehicle_class", "1", _S, 0, 255, "Vehicle class", "Loại xe"),
@@ -234,7 +224,7 @@ _TRAFFIC: tuple[_Row, ...] = (
     ("people_count", "1", _T, 0, 1e6, "People", "Số người"),
 )
 
-_PLACE_AND_MOTION: tuple[_Row, ...] = (
+_PLACE_AND_MOTION: tuple[Row, ...] = (
     ("latitude", "deg", _G, -90, 90, "Latitude", "Vĩ độ"),
     ("longitude", "deg", _G, -180, 180, "Longitude", "Kinh độ"),
     ("altitude", "m", _G, -12_000, 100_000, "Altitude", "Độ cao"),
@@ -256,7 +246,7 @@ _PLACE_AND_MOTION: tuple[_Row, ...] = (
     ("weight", "kg", _G, -1e6, 1e9, "Weight", "Khối lượng"),
 )
 
-_CAMERA: tuple[_Row, ...] = (
+_CAMERA: tuple[Row, ...] = (
     ("picture_brightness", "%", _G, 0, 100, "Picture brightness", "Độ sáng hình"),
     ("picture_contrast", "%", _G, 0, 100, "Picture contrast", "Độ tương phản hình"),
     ("picture_sharpness", "1", _G, 0, 1e9, "Picture sharpness", "Độ nét hình"),
@@ -270,18 +260,18 @@ _CAMERA: tuple[_Row, ...] = (
     ("object_count", "1", _G, 0, 1e6, "Objects in the picture", "Số vật thể trong hình"),
 )
 
-_GENERAL: tuple[_Row, ...] = (
+_GENERAL: tuple[Row, ...] = (
     ("state", "1", _S, -_U32, _U32, "State", "Trạng thái"),
-    ("status", "1", _S, 0, _MANY, "Status word", "Từ trạng thái"),
-    ("alarm", "1", _S, 0, _MANY, "Alarm", "Cảnh báo"),
-    ("error_code", "1", _S, -_U32, _MANY, "Error code", "Mã lỗi"),
+    ("status", "1", _S, 0, MANY, "Status word", "Từ trạng thái"),
+    ("alarm", "1", _S, 0, MANY, "Alarm", "Cảnh báo"),
+    ("error_code", "1", _S, -_U32, MANY, "Error code", "Mã lỗi"),
     ("digital_input", "1", _S, 0, _U32, "Digital input", "Ngõ vào số"),
     ("relay", "1", _S, 0, _U32, "Relay", "Rơ le"),
-    ("setting", "1", _S, -_MANY, _MANY, "Setting", "Cài đặt"),
-    ("counter", "1", _C, 0, _MANY, "Counter", "Bộ đếm"),
-    ("pulse_count", "1", _C, 0, _MANY, "Pulses counted", "Số xung tích lũy"),
-    ("count", "1", _T, 0, _MANY, "Count since the record before", "Số đếm trong kỳ"),
-    ("number", "1", _G, -_MANY, _MANY, "Number", "Giá trị"),
+    ("setting", "1", _S, -MANY, MANY, "Setting", "Cài đặt"),
+    ("counter", "1", _C, 0, MANY, "Counter", "Bộ đếm"),
+    ("pulse_count", "1", _C, 0, MANY, "Pulses counted", "Số xung tích lũy"),
+    ("count", "1", _T, 0, MANY, "Count since the record before", "Số đếm trong kỳ"),
+    ("number", "1", _G, -MANY, MANY, "Number", "Giá trị"),
     ("ratio", "%", _G, -1000, 1000, "Ratio", "Tỷ lệ"),
     ("level", "%", _G, 0, 100, "Level", "Mức"),
     ("duration", "s", _G, 0, 1e10, "Duration", "Thời lượng"),
@@ -292,57 +282,13 @@ _GENERAL: tuple[_Row, ...] = (
     ("signal_strength", "dBm", _G, -200, 50, "Signal strength", "Cường độ tín hiệu"),
     ("link_quality", "%", _G, 0, 100, "Link quality", "Chất lượng kết nối"),
     ("latency", "s", _G, 0, 1e6, "Latency", "Độ trễ"),
-    ("packets", "1", _C, 0, _MANY, "Packets counted", "Số gói tin"),
-    ("errors", "1", _C, 0, _MANY, "Errors counted", "Số lỗi"),
+    ("packets", "1", _C, 0, MANY, "Packets counted", "Số gói tin"),
+    ("errors", "1", _C, 0, MANY, "Errors counted", "Số lỗi"),
     ("processor_load", "%", _G, 0, 100, "Processor load", "Tải bộ xử lý"),
     ("memory_used", "%", _G, 0, 100, "Memory used", "Bộ nhớ đã dùng"),
     ("storage_used", "%", _G, 0, 100, "Storage used", "Lưu trữ đã dùng"),
     ("fan_speed", "1/min", _G, 0, 200_000, "Fan speed", "Tốc độ quạt"),
     ("door", "1", _S, 0, 1, "Door open", "Cửa mở"),
-)
-
-_OPERATIONS: tuple[_Row, ...] = (
-    ("accepted", "1", _C, 0, _MANY, "Records accepted", "Bản ghi đã nhận vào"),
-    ("stored", "1", _C, 0, _MANY, "Records stored", "Bản ghi đã lưu"),
-    ("refused", "1", _G, 0, _MANY, "Records refused", "Bản ghi bị từ chối"),
-    ("lost_full", "1", _C, 0, _MANY, "Records lost: spool full", "Bản ghi mất: bộ đệm đầy"),
-    ("lost_corrupt", "1", _C, 0, _MANY, "Records lost: damaged", "Bản ghi mất: hỏng dữ liệu"),
-    ("lost_tail", "1", _C, 0, _MANY, "Records lost: end of the log", "Bản ghi mất: cuối nhật ký"),
-    ("lost_expired", "1", _C, 0, _MANY, "Records lost: expired", "Bản ghi mất: quá hạn"),
-    ("in_flight", "1", _G, 0, _MANY, "Records under way", "Bản ghi đang chuyển"),
-    ("unexplained", "1", _G, 0, _MANY, "Records unexplained", "Bản ghi không rõ"),
-    ("oldest_uncommitted_s", "s", _G, 0, 1e10, "Age of the oldest record under way", "Tuổi bản ghi chờ lâu nhất"),
-    ("commit_delay_s", "s", _G, 0, 1e7, "From sent to committed", "Độ trễ xác nhận"),
-    ("status_age_s", "s", _G, 0, 1e10, "Since the gateway last spoke", "Thời gian từ lần báo cuối"),
-    ("online", "1", _S, 0, 1, "Online", "Trực tuyến"),
-    ("spool_used_bytes", "By", _G, 0, 1e15, "Spool used", "Bộ đệm đã dùng"),
-    ("spool_limit_bytes", "By", _G, 0, 1e15, "Spool limit", "Giới hạn bộ đệm"),
-    ("disk_written_bytes", "By", _C, 0, _MANY, "Written to the disk", "Đã ghi xuống đĩa"),
-    ("disk_free_bytes", "By", _G, 0, 1e18, "Free on the disk", "Đĩa còn trống"),
-    ("disk_worn_percent", "%", _G, 0, 200, "Wear of the disk", "Độ hao mòn đĩa"),
-    ("cpu_temperature", "degC", _G, -60, 150, "Processor temperature", "Nhiệt độ bộ xử lý"),
-    ("cpu_percent", "%", _G, 0, 100, "Load of the processor", "Tải CPU"),
-    ("memory_used_bytes", "By", _G, 0, 1e15, "Memory in use", "Bộ nhớ đang dùng"),
-    ("clock_offset_ms", "ms", _G, -1e13, 1e13, "Clock ahead of the hub", "Lệch đồng hồ so với trung tâm"),
-    ("time_quality", "1", _S, 0, 255, "Quality of the clock", "Chất lượng đồng hồ"),
-    ("bytes_sent", "By", _C, 0, _MANY, "Bytes sent", "Số byte đã gửi"),
-    ("uptime_s", "s", _C, 0, 1e10, "Agent running since start", "Thời gian chạy của gateway"),
-    ("bus_load_percent", "%", _G, 0, 100, "Load of the bus", "Tải đường bus"),
-    ("requests", "1", _C, 0, _MANY, "Requests on the bus", "Số yêu cầu trên bus"),
-    ("error_timeout", "1", _C, 0, _MANY, "Errors: no answer", "Lỗi: không trả lời"),
-    ("error_check", "1", _C, 0, _MANY, "Errors: bad check or frame", "Lỗi: sai mã kiểm tra"),
-    ("error_exception", "1", _C, 0, _MANY, "Errors: device refuses", "Lỗi: thiết bị từ chối"),
-    ("error_foreign", "1", _C, 0, _MANY, "Errors: answer of another", "Lỗi: trả lời lạ"),
-    ("devices_silent", "1", _G, 0, 10_000, "Silent devices", "Thiết bị im lặng"),
-    ("queue_messages", "1", _G, 0, 1e9, "Messages waiting", "Thông điệp đang chờ"),
-    ("queue_bytes", "By", _G, 0, 1e15, "Bytes waiting", "Byte đang chờ"),
-    ("dead_letters_open", "1", _G, 0, 1e9, "Dead letters open", "Thư chết chưa xử lý"),
-    ("breaker_open", "1", _S, 0, 1, "Ingest breaker open", "Cầu dao tiếp nhận mở"),
-    ("memory_bytes", "By", _G, 0, 1e15, "Memory of the hub", "Bộ nhớ trung tâm"),
-    ("write_delay_s", "s", _G, 0, 1e6, "Duration of a database write", "Thời gian ghi cơ sở dữ liệu"),
-    ("missing", "1", _G, 0, _MANY, "Rows missing in the database", "Dòng thiếu trong cơ sở dữ liệu"),
-    ("overwritten", "1", _G, 0, _MANY, "Rows overwritten", "Dòng bị ghi đè"),
-    ("checked", "1", _G, 0, _MANY, "Rows checked", "Dòng đã kiểm"),
 )
 
 _ROWS = (
@@ -354,7 +300,8 @@ _ROWS = (
     *_PLACE_AND_MOTION,
     *_CAMERA,
     *_GENERAL,
-    *_OPERATIONS,
+    *OPERATIONS,
+    *COMPUTED,
 )
 
 QUANTITIES: Mapping[str, Quantity] = MappingProxyType(

@@ -44,6 +44,15 @@ class Levels:
         )
         self._retention = RetentionKeeper(stores, days, clock)
 
+    async def catch_up(self) -> int:
+        """Put together what is due now; returns how many hours of gateways were worked on.
+
+        Raises:
+            SeriesError: a store did not answer or take it; nothing is forgotten.
+            RegistryError: the registry cannot say what the fields are.
+        """
+        return await self._writer.catch_up()
+
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:

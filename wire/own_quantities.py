@@ -1,0 +1,71 @@
+"""Quantities that no device measures: what gateway and hub say of themselves, and what the hub computes."""
+
+from wire.quantity_kind import MANY, QuantityKind, Row
+
+_G = QuantityKind.GAUGE
+_C = QuantityKind.COUNTER
+_S = QuantityKind.STATE
+
+OPERATIONS: tuple[Row, ...] = (
+    ("accepted", "1", _C, 0, MANY, "Records accepted", "Bản ghi đã nhận vào"),
+    ("stored", "1", _C, 0, MANY, "Records stored", "Bản ghi đã lưu"),
+    ("refused", "1", _G, 0, MANY, "Records refused", "Bản ghi bị từ chối"),
+    ("lost_full", "1", _C, 0, MANY, "Records lost: spool full", "Bản ghi mất: bộ đệm đầy"),
+    ("lost_corrupt", "1", _C, 0, MANY, "Records lost: damaged", "Bản ghi mất: hỏng dữ liệu"),
+    ("lost_tail", "1", _C, 0, MANY, "Records lost: end of the log", "Bản ghi mất: cuối nhật ký"),
+    ("lost_expired", "1", _C, 0, MANY, "Records lost: expired", "Bản ghi mất: quá hạn"),
+    ("in_flight", "1", _G, 0, MANY, "Records under way", "Bản ghi đang chuyển"),
+    ("unexplained", "1", _G, 0, MANY, "Records unexplained", "Bản ghi không rõ"),
+    ("oldest_uncommitted_s", "s", _G, 0, 1e10, "Age of the oldest record under way", "Tuổi bản ghi chờ lâu nhất"),
+    ("commit_delay_s", "s", _G, 0, 1e7, "From sent to committed", "Độ trễ xác nhận"),
+    ("status_age_s", "s", _G, 0, 1e10, "Since the gateway last spoke", "Thời gian từ lần báo cuối"),
+    ("online", "1", _S, 0, 1, "Online", "Trực tuyến"),
+    ("spool_used_bytes", "By", _G, 0, 1e15, "Spool used", "Bộ đệm đã dùng"),
+    ("spool_limit_bytes", "By", _G, 0, 1e15, "Spool limit", "Giới hạn bộ đệm"),
+    ("disk_written_bytes", "By", _C, 0, MANY, "Written to the disk", "Đã ghi xuống đĩa"),
+    ("disk_free_bytes", "By", _G, 0, 1e18, "Free on the disk", "Đĩa còn trống"),
+    ("disk_worn_percent", "%", _G, 0, 200, "Wear of the disk", "Độ hao mòn đĩa"),
+    ("cpu_temperature", "degC", _G, -60, 150, "Processor temperature", "Nhiệt độ bộ xử lý"),
+    ("cpu_percent", "%", _G, 0, 100, "Load of the processor", "Tải CPU"),
+    ("memory_used_bytes", "By", _G, 0, 1e15, "Memory in use", "Bộ nhớ đang dùng"),
+    ("clock_offset_ms", "ms", _G, -1e13, 1e13, "Clock ahead of the hub", "Lệch đồng hồ so với trung tâm"),
+    ("time_quality", "1", _S, 0, 255, "Quality of the clock", "Chất lượng đồng hồ"),
+    ("bytes_sent", "By", _C, 0, MANY, "Bytes sent", "Số byte đã gửi"),
+    ("uptime_s", "s", _C, 0, 1e10, "Agent running since start", "Thời gian chạy của gateway"),
+    ("bus_load_percent", "%", _G, 0, 100, "Load of the bus", "Tải đường bus"),
+    ("requests", "1", _C, 0, MANY, "Requests on the bus", "Số yêu cầu trên bus"),
+    ("error_timeout", "1", _C, 0, MANY, "Errors: no answer", "Lỗi: không trả lời"),
+    ("error_check", "1", _C, 0, MANY, "Errors: bad check or frame", "Lỗi: sai mã kiểm tra"),
+    ("error_exception", "1", _C, 0, MANY, "Errors: device refuses", "Lỗi: thiết bị từ chối"),
+    ("error_foreign", "1", _C, 0, MANY, "Errors: answer of another", "Lỗi: trả lời lạ"),
+    ("devices_silent", "1", _G, 0, 10_000, "Silent devices", "Thiết bị im lặng"),
+    ("queue_messages", "1", _G, 0, 1e9, "Messages waiting", "Thông điệp đang chờ"),
+    ("queue_bytes", "By", _G, 0, 1e15, "Bytes waiting", "Byte đang chờ"),
+    ("dead_letters_open", "1", _G, 0, 1e9, "Dead letters open", "Thư chết chưa xử lý"),
+    ("breaker_open", "1", _S, 0, 1, "Ingest breaker open", "Cầu dao tiếp nhận mở"),
+    ("memory_bytes", "By", _G, 0, 1e15, "Memory of the hub", "Bộ nhớ trung tâm"),
+    ("write_delay_s", "s", _G, 0, 1e6, "Duration of a database write", "Thời gian ghi cơ sở dữ liệu"),
+    ("missing", "1", _G, 0, MANY, "Rows missing in the database", "Dòng thiếu trong cơ sở dữ liệu"),
+    ("overwritten", "1", _G, 0, MANY, "Rows overwritten", "Dòng bị ghi đè"),
+    ("checked", "1", _G, 0, MANY, "Rows checked", "Dòng đã kiểm"),
+)
+
+COMPUTED: tuple[Row, ...] = (
+    ("age_s", "s", _G, -1e10, 1e10, "Age of the newest value", "Tuổi của giá trị mới nhất"),
+    ("promised_s", "s", _G, 0, 1e8, "Promised interval", "Chu kỳ đã cam kết"),
+    ("state", "1", _S, 0, 3, "Fresh, late, stale, silent", "Mới, trễ, cũ, im lặng"),
+    ("aqi_daily", "1", _G, 0, 500, "VN_AQI of the day", "VN_AQI ngày"),
+    ("aqi_pm25", "1", _G, 0, 500, "VN_AQI of PM2.5", "VN_AQI của PM2.5"),
+    ("aqi_pm10", "1", _G, 0, 500, "VN_AQI of PM10", "VN_AQI của PM10"),
+    ("aqi_o3", "1", _G, 0, 500, "VN_AQI of ozone", "VN_AQI của O3"),
+    ("aqi_no2", "1", _G, 0, 500, "VN_AQI of nitrogen dioxide", "VN_AQI của NO2"),
+    ("aqi_so2", "1", _G, 0, 500, "VN_AQI of sulphur dioxide", "VN_AQI của SO2"),
+    ("aqi_co", "1", _G, 0, 500, "VN_AQI of carbon monoxide", "VN_AQI của CO"),
+    ("pm25_nowcast", "ug/m3", _G, 0, 10_000, "Nowcast of PM2.5", "Nowcast PM2.5"),
+    ("pm10_nowcast", "ug/m3", _G, 0, 20_000, "Nowcast of PM10", "Nowcast PM10"),
+    ("pm25_hours", "1", _G, 0, 12, "Hours in the Nowcast of PM2.5", "Số giờ trong Nowcast PM2.5"),
+    ("pm10_hours", "1", _G, 0, 12, "Hours in the Nowcast of PM10", "Số giờ trong Nowcast PM10"),
+    ("daily_hours", "1", _G, 0, 24, "Hours in the index of the day", "Số giờ trong chỉ số ngày"),
+    ("formula", "1", _S, 0, 10_000, "Version of the formula", "Phiên bản công thức"),
+    ("indicative", "1", _S, 0, 1, "Indicative only", "Chỉ mang tính tham khảo"),
+)
