@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -17,19 +18,19 @@ from tests.support.counting_field import CountingField, CountingUnit
 from tests.support.edge_files import write_counter
 from tests.support.evidence import Row, Verdict, judged
 from tests.support.faulty_line import FaultyLine, LineLoop
-from tests.support.hub_process import HubProcess, make_hub, sen_hub
+from tests.support.hub_process import make_hub, sen_hub
 from tests.support.influxd import InfluxServer
 from tests.support.mishaps import CUT, FAULTS, Deed, Mishap
 from tests.support.mosquitto import forget, mosquitto
-from tests.support.processes import Program, pause, wait_until
+from tests.support.processes import Program, pause, takes_connections, wait_until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-RTU_UNITS: Final = 3
 MODE: Final = "simulated"
 GATEWAY_BROKER, HUB_BROKER, HUB_DATABASE = "gateways-broker", "hub-broker", "hub-database"
 BROKER, DATABASE, HUB = "broker", "database", "hub"
 _ROUNDS_TO_REST: Final = 6
 _NEARLY_NOTHING: Final = 300
+_WORKS_WITHIN_S: Final = 300.0
 
 _GATEWAY = """\
 gateway: {name}
@@ -63,10 +64,11 @@ class Victim(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainPlan:
-    """So many gateways with so many Modbus TCP devices each, read so often; the first has an RTU line besides."""
+    """So many gateways with so many Modbus TCP devices each, read so often; the first has units on an RTU line, too."""
 
     gateways: int
     devices: int
+    rtu_units: int = 3
     every_s: float = 0.2
 
 
@@ -94,6 +96,10 @@ class ChainGateway:
             return told
         return {}
 
+    def works(self) -> bool:
+        """Whether it answers."""
+        return bool(self.spool())
+
     def is_light(self) -> bool:
         """Whether it holds little more than what is just on its way."""
         return bool(self.spool().get("in_flight", _NEARLY_NOTHING) < _NEARLY_NOTHING)
@@ -103,8 +109,8 @@ class DeliveryChain:
     """Started by `with`, which also ends it."""
 
     def __init__(self, plan: ChainPlan, folder: Path, programs: Programs, *, free_port: Callable[[], int]) -> None:
-        self._plan = plan
-        self._folder = folder
+        self.plan = plan
+        self.folder = folder
         self._programs = programs
         self._free_port = free_port
         self._stack = ExitStack()
@@ -125,7 +131,7 @@ class DeliveryChain:
     def processes(self) -> Mapping[str, Victim]:
         """All that can be killed, by name."""
         gateways: dict[str, Victim] = {gateway.name: gateway.program for gateway in self.gateways}
-        return gateways | {HUB: self.hub.program, BROKER: self.broker, DATABASE: self.database}
+        return gateways | {HUB: self.centre, BROKER: self.broker, DATABASE: self.database}
 
     def delivers(self) -> bool:
         """Whether something of each gateway has come all the way."""
@@ -133,6 +139,9 @@ class DeliveryChain:
 
     def suffer(self, mishap: Mishap) -> None:
         """Let it happen, and return when its time is over and everything is started again."""
+        if mishap.is_awaited:
+            works = partial(self._works, mishap.victim)
+            wait_until(f"{mishap.victim} works again", works, within_s=_WORKS_WITHIN_S)
         self._begin_fault(mishap)
         victim = self.processes[mishap.victim]
         if mishap.deed is Deed.FREEZE:
@@ -169,7 +178,7 @@ class DeliveryChain:
                 return
             for gateway in self.gateways:
                 gateway.program.start()
-                wait_until(f"{gateway.name} is back", gateway.spool, within_s=60)
+                wait_until(f"{gateway.name} is back", gateway.works, within_s=60)
         raise AssertionError(f"still on their way: {[self.accounts(gateway) for gateway in self.gateways]}")
 
     def accounts(self, gateway: ChainGateway) -> Mapping[str, Any]:
@@ -199,6 +208,24 @@ class DeliveryChain:
             for values in series["values"]
         ]
 
+    def units_of(self, number: int) -> dict[str, CountingUnit]:
+        """The units that a gateway reads, by device."""
+        first = number * self.plan.devices + 1
+        units = {f"tcp-{unit}": self.field.tcp_units[unit] for unit in range(first, first + self.plan.devices)}
+        return units | ({f"rtu-{unit}": one for unit, one in self.field.rtu_units.items()} if number == 0 else {})
+
+    def _works(self, process: str) -> bool:
+        if process == DATABASE:
+            return self.database.answers()
+        if process == BROKER:
+            return takes_connections(self.broker_port)
+        if process == HUB:
+            return self._centre_works()
+        return next(gateway for gateway in self.gateways if gateway.name == process).works()
+
+    def _centre_works(self) -> bool:
+        return takes_connections(self.hub.http_port)
+
     def _begin_fault(self, mishap: Mishap) -> None:
         if mishap.line is None or mishap.fault is None:
             return
@@ -217,31 +244,28 @@ class DeliveryChain:
         program.start()
 
     def _begin(self, stack: ExitStack) -> None:
-        plan = self._plan
+        plan = self.plan
         self.field = stack.enter_context(
             CountingField(
-                rtu_units={unit: CountingUnit() for unit in range(1, RTU_UNITS + 1)},
+                rtu_units={unit: CountingUnit() for unit in range(1, plan.rtu_units + 1)},
                 tcp_units={unit: CountingUnit() for unit in range(1, plan.gateways * plan.devices + 1)},
             )
         )
-        database = self._folder / DATABASE
+        database = self.folder / DATABASE
         database.mkdir(parents=True, exist_ok=True)
         self.database = InfluxServer(program=self._programs.influxd, folder=database)
         stack.callback(self.database.kill)
-        port = self._free_port()
-        self.broker = mosquitto(self._programs.mosquitto, self._folder / BROKER, port, keeps=True)
+        self.broker_port = port = self._free_port()
+        self.broker = mosquitto(self._programs.mosquitto, self.folder / BROKER, port, keeps=True)
         self._run(stack, self.broker)
         self._loop = stack.enter_context(LineLoop())
         targets = {GATEWAY_BROKER: port, HUB_BROKER: port, HUB_DATABASE: self.database.http_port}
         self.lines: dict[str, FaultyLine] = {
             name: self._loop.line(port=self._free_port(), target=target) for name, target in targets.items()
         }
-        self.hub = self._made_hub()
         self.gateways = [self._made_gateway(number) for number in range(plan.gateways)]
-        for gateway in self.gateways:
-            sen_hub("gateway", "add", str(self.hub.folder), gateway.name, "--site", "hall")
-        stack.callback(self._end, self.hub.program)
-        self.hub.start(within_s=60)
+        self.centre = self._made_centre()
+        self._run(stack, self.centre)
         for gateway in self.gateways:
             self._run(stack, gateway.program)
 
@@ -254,31 +278,32 @@ class DeliveryChain:
         if program.runs:
             program.kill()
 
-    def _made_hub(self) -> HubProcess:
+    def _made_centre(self) -> Program:
+        """The hub, which knows the gateways."""
         more = {
             "series": f"{{kind: influxdb1, url: 'http://127.0.0.1:{self.lines[HUB_DATABASE].port}', bucket: sen}}",
             "broker": f"{{kind: url, url: 'mqtt://127.0.0.1:{self.lines[HUB_BROKER].port}'}}",
         }
         ports = {"http_port": self._free_port(), "mqtt_port": self._free_port()}
-        return make_hub(self._folder / HUB, broker="url", more=more, **ports)
+        self.hub = make_hub(self.folder / HUB, broker="url", more=more, **ports)
+        for gateway in self.gateways:
+            sen_hub("gateway", "add", str(self.hub.folder), gateway.name, "--site", "hall")
+        return self.hub.program
 
     def _made_gateway(self, number: int) -> ChainGateway:
         name = f"gw-{number + 1}"
-        folder = self._folder / name
+        folder = self.folder / name
         folder.mkdir(exist_ok=True)
         write_counter(folder)
-        first = number * self._plan.devices + 1
-        units = {f"tcp-{unit}": self.field.tcp_units[unit] for unit in range(first, first + self._plan.devices)}
+        units = self.units_of(number)
         told = _GATEWAY.format(name=name, mode=MODE, broker=self.lines[GATEWAY_BROKER].port)
         told += _TCP_BUS.format(port=self.field.tcp_port)
-        if number == 0:
-            told += _RTU_BUS.format(port=self.field.port)
-            units |= {f"rtu-{unit}": counting for unit, counting in self.field.rtu_units.items()}
+        told += _RTU_BUS.format(port=self.field.port) if number == 0 and self.plan.rtu_units else ""
         told += "devices:\n"
         for device in units:
             kind, _, unit = device.partition("-")
             bus = "lan" if kind == "tcp" else "line"
-            told += _DEVICE.format(name=device, bus=bus, unit=unit, every_s=self._plan.every_s)
+            told += _DEVICE.format(name=device, bus=bus, unit=unit, every_s=self.plan.every_s)
         config = folder / "gateway.yaml"
         config.write_text(told)
         program = Program([sys.executable, "-m", "edge", "run", str(config)], folder / "run.log", ROOT)

@@ -53,7 +53,7 @@ class InfluxServer:
     def start(self) -> None:
         """Start it, again on the same files and ports, and wait until it answers."""
         self.launch()
-        wait_until("influxd answers", self._answers, within_s=_START_S)
+        wait_until("influxd answers", self.answers, within_s=_START_S)
 
     def launch(self) -> None:
         """Start it."""
@@ -84,7 +84,8 @@ class InfluxServer:
         body: dict[str, object] = answer.raise_for_status().json()
         return body
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it does; fails where it has ended."""
         assert self._program.runs, f"influxd does not start: {self._program.tail()}"
         try:
             return httpx.get(f"{self.url}/ping", timeout=1.0).status_code == httpx.codes.NO_CONTENT

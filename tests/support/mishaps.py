@@ -13,6 +13,7 @@ from typing import Final
 from tests.support.faulty_line import Fault, breaking_after, delayed, sliced, swallowed, throttled
 
 KILLS_A_DECK: Final = 4
+_AWAITED: Final = 0.75
 
 
 class Deed(StrEnum):
@@ -35,10 +36,14 @@ FAULTS: Final[Mapping[str, Fault]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mishap:
-    """A deed to one process, which is away for a while; meanwhile perhaps a fault of one line. Times in seconds."""
+    """A deed to one process, which is away for a while; meanwhile perhaps a fault of one line. Times in seconds.
+
+    `is_awaited`: it hits the process at work, not while it starts.
+    """
 
     deed: Deed
     victim: str
+    is_awaited: bool
     line: str | None
     fault: str | None
     away_s: float
@@ -54,12 +59,13 @@ class Paces:
 
 
 def mishaps(
-    chance: random.Random, *, processes: Sequence[str], forgetful: str, lines: Sequence[str], paces: Paces
+    chance: random.Random, *, processes: Sequence[str], forgetful: str | None, lines: Sequence[str], paces: Paces
 ) -> Iterator[Mishap]:
-    """Mishaps without end; `forgetful` is the process that may lose what it keeps."""
+    """Mishaps without end; `forgetful` is the process that may lose what it keeps, if one may."""
     while True:
         deeds = [(Deed.KILL, victim) for victim in processes for _ in range(KILLS_A_DECK)]
-        deeds += [(Deed.FORGET, forgetful)] * (KILLS_A_DECK // 2)
+        if forgetful is not None:
+            deeds += [(Deed.FORGET, forgetful)] * (KILLS_A_DECK // 2)
         deeds += [(Deed.FREEZE, victim) for victim in processes]
         troubles: list[tuple[str | None, str | None]] = [(line, fault) for line in lines for fault in (CUT, *FAULTS)]
         troubles += [(None, None)] * (len(deeds) - len(troubles))
@@ -69,6 +75,7 @@ def mishaps(
             yield Mishap(
                 deed=deed,
                 victim=victim,
+                is_awaited=chance.random() < _AWAITED,
                 line=line,
                 fault=fault,
                 away_s=chance.uniform(0.0, paces.away_s),

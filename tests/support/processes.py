@@ -1,6 +1,7 @@
 """Real programs as children of a test: started, watched, killed, and waited for within bounds."""
 
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +23,12 @@ def wait_until(what: str, holds: Callable[[], object], *, within_s: float) -> No
 def pause(seconds: float) -> None:
     """Let real processes run for a while; for tests whose subject is what happens meanwhile."""
     time.sleep(seconds)
+
+
+def takes_connections(port: int) -> bool:
+    """Whether somebody listens on this port of loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @dataclass

@@ -6,6 +6,7 @@ is held against what its device answered. A failure prints its seed; SEN_SEED re
 
 import os
 import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,15 +14,17 @@ import pytest
 
 from tests.support.delivery_chain import BROKER, ChainPlan, DeliveryChain, Programs
 from tests.support.evidence import Verdict
-from tests.support.mishaps import Paces, mishaps
+from tests.support.mishaps import Deed, Paces, mishaps
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.real
 
 SEED = int(os.environ.get("SEN_SEED", "20261123"))
 KILLS = 22
-MANY_KILLS = 1000
-MANY_READINGS = 1_000_000
+PARTS = 5  # of the soak: together a thousand kills among a million readings
+PART_KILLS = 200
+PART_READINGS = 200_000
+SOAKED: Counter[str] = Counter()
 
 
 @pytest.fixture
@@ -33,35 +36,44 @@ def kills_of(chain: DeliveryChain) -> int:
     return sum(count for what, count in chain.happened.items() if what.startswith("kill"))
 
 
-def suffer(chain: DeliveryChain, *, kills: int, answers: int, paces: Paces) -> None:
+def suffer(chain: DeliveryChain, *, seed: int, kills: int, answers: int, paces: Paces) -> None:
     """Kill at random until there are so many kills and answers of devices, and whatever else the deck holds."""
+    print(f"seed {seed}")
     wait_until("all gateways deliver", chain.delivers, within_s=60)
     deck = mishaps(
-        random.Random(SEED), processes=list(chain.processes), forgetful=BROKER, lines=list(chain.lines), paces=paces
+        random.Random(seed), processes=list(chain.processes), forgetful=BROKER, lines=list(chain.lines), paces=paces
     )
     while kills_of(chain) < kills or chain.field.answers < answers:
         chain.suffer(next(deck))
         print(f"{kills_of(chain)} kills, {chain.field.answers} answers", flush=True)
 
 
-def checked(chain: DeliveryChain, say: Callable[[str], None]) -> Verdict:
+def told_of(chain: DeliveryChain, verdict: Verdict) -> str:
+    """The figures of a run in one line."""
+    kills = ", ".join(f"{count} {what}" for what, count in sorted(chain.happened.items()) if what.startswith("kill"))
+    freezes = sum(count for what, count in chain.happened.items() if what.startswith(Deed.FREEZE))
+    lines = sum(chain.happened.values()) - kills_of(chain) - freezes
+    return (
+        f"{kills_of(chain)} kills ({kills}), {freezes} freezes, {lines} bad lines; {verdict.rows} readings stored, "
+        f"{verdict.good} with values; silent loss {len(verdict.silently_lost)}, duplicates {len(verdict.doubled)}, "
+        f"wrong values {len(verdict.wrong)}; {verdict.never_accepted} died with their gateway before it accepted them, "
+        f"{verdict.asked_again} were asked again"
+    )
+
+
+def checked(chain: DeliveryChain, seed: int, say: Callable[[str], None]) -> Verdict:
     """The verdict, which must be clean, and agree with the hub's own accounts."""
     verdict = chain.verdict()
-    accounts = [chain.accounts(gateway) for gateway in chain.gateways]
-    stored = sum(account["stored"] for account in accounts)
-    told = (
-        f"seed {SEED}: {kills_of(chain)} kills {dict(sorted(chain.happened.items()))}; {verdict.rows} readings stored, "
-        f"{verdict.good} of them with values; silent loss {len(verdict.silently_lost)}, "
-        f"duplicates {len(verdict.doubled)}, wrong values {len(verdict.wrong)}; died with their gateway before it "
-        f"accepted them {verdict.never_accepted}, asked again {verdict.asked_again}"
-    )
+    told = f"seed {seed}: {told_of(chain, verdict)}"
     say(told)
     assert verdict.is_clean, f"{told}\n{verdict.silently_lost[:20]} {verdict.doubled[:20]} {verdict.wrong[:20]}"
-    for account in accounts:
+    stored = 0
+    for account in (chain.accounts(gateway) for gateway in chain.gateways):
         left = {key: account[key] for key in ("lost", "refused", "unexplained", "in_flight")}
-        assert not any(left.values()), f"seed {SEED}: {account}"
-        assert account["accepted"] == account["stored"]
-    assert stored == verdict.rows, f"seed {SEED}: the hub has {stored} in its ledger, the database {verdict.rows}"
+        assert not any(left.values()), f"seed {seed}: {account}"
+        assert account["accepted"] == account["stored"], f"seed {seed}: {account}"
+        stored += account["stored"]
+    assert stored == verdict.rows, f"seed {seed}: the hub has {stored} in its ledger, the database {verdict.rows}"
     return verdict
 
 
@@ -70,18 +82,22 @@ def test_after_random_kills_freezes_and_bad_lines_all_that_was_accepted_is_store
 ) -> None:
     plan = ChainPlan(gateways=2, devices=3)
     with DeliveryChain(plan, tmp_path, programs, free_port=free_port) as chain:
-        suffer(chain, kills=KILLS, answers=0, paces=Paces(away_s=0.5, after_s=(0.2, 1.0)))
+        suffer(chain, seed=SEED, kills=KILLS, answers=0, paces=Paces(away_s=0.5, after_s=(0.2, 1.0)))
         chain.rest(within_s=90)
-        verdict = checked(chain, say)
-        assert verdict.good > 500
+        assert checked(chain, SEED, say).good > 500
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("part", range(PARTS))
 def test_after_a_thousand_kills_among_a_million_readings_all_that_was_accepted_is_stored_once_and_unaltered(
-    programs: Programs, free_port: Callable[[], int], tmp_path: Path, say: Callable[[str], None]
+    part: int, programs: Programs, free_port: Callable[[], int], tmp_path: Path, say: Callable[[str], None]
 ) -> None:
-    plan = ChainPlan(gateways=4, devices=36)
+    plan, seed = ChainPlan(gateways=2, devices=80), SEED + part
     with DeliveryChain(plan, tmp_path, programs, free_port=free_port) as chain:
-        suffer(chain, kills=MANY_KILLS, answers=MANY_READINGS * 11 // 10, paces=Paces(away_s=0.8, after_s=(0.3, 1.6)))
-        chain.rest(within_s=1800)
-        assert checked(chain, say).good >= MANY_READINGS
+        paces = Paces(away_s=0.8, after_s=(0.3, 1.6))
+        suffer(chain, seed=seed, kills=PART_KILLS, answers=PART_READINGS * 11 // 10, paces=paces)
+        chain.rest(within_s=900)
+        readings = checked(chain, seed, say).good
+    assert readings >= PART_READINGS
+    SOAKED.update(kills=kills_of(chain), readings=readings)
+    say(f"in all parts so far: {SOAKED['kills']} kills, {SOAKED['readings']} readings, none lost, doubled or altered")
