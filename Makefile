@@ -5,6 +5,7 @@
 #                REPLAY=<folder of recorded data> plays recorded reality, SPEED=10 plays it faster
 #   make test    all tests
 #   make check   style, types, import contracts, profile lint
+#   make check-panels   every panel and alert rule asked of a real InfluxDB, with the rows that come back
 #   make bench   the measurements of bench/README.md, printed as ratios
 #   make soak    the long tests, about two hours; each says its figures at the end. ONLY=kills runs those with that word in their name
 #   make clean   everything these verbs made
@@ -22,7 +23,7 @@ SPEED ?=
 ONLY ?=
 CHOSEN = $(if $(ONLY),-k "$(ONLY)")
 
-.PHONY: setup packages demo test check bench soak clean lock
+.PHONY: setup packages demo test check check-panels bench soak clean lock
 
 setup: $(STAMP) packages
 
@@ -46,6 +47,9 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sen-profile lint
+
+check-panels: setup
+	$(BIN)/python -m tests.grafana.check_panels
 
 bench: setup
 	@for program in $(BENCHES); do echo "== bench/$$program.py"; $(BIN)/python -m bench.$$program || exit 1; done

@@ -19,8 +19,8 @@ _CHOSEN: Final = re.compile(r"\$\{?([A-Za-z_]+)")
 _MACROS: Final = frozenset({"timeFilter", "__interval"})
 _FROM: Final = re.compile(r'FROM "([a-z_0-9]+)"')
 _FUNCTIONS: Final = frozenset({
-    "count", "derivative", "last", "max", "mean", "min", "non_negative_derivative", "non_negative_difference", "sum",
-    "fill", "now", "time",
+    "count", "derivative", "last", "max", "mean", "min", "non_negative_derivative", "non_negative_difference", "spread",
+    "sum", "fill", "now", "time",
 })  # fmt: skip
 _CALL: Final = re.compile(r"\b([a-z_]+)\(")
 # What not all of InfluxDB 1.x, 2.x and 3 have, or what is another language.

@@ -67,9 +67,14 @@ def modbus_values(profile: str, moment: Moment, state: FieldState) -> Values:
 
 def stream_bytes(profile: DeviceProfile, moment: Moment, state: FieldState) -> bytes:
     """What a streaming device sends in this second."""
-    frames = _STREAMS[profile.profile](moment, state)
     time_ms = int(state.unix_s * 1000)
+    frames = stream_values(profile.profile, moment, state)
     return b"".join(serial_bytes(profile, group, values, time_ms=time_ms) for group, values in frames)
+
+
+def stream_values(profile: str, moment: Moment, state: FieldState) -> list[tuple[str, Values]]:
+    """What a streaming device measures now, by point group."""
+    return _STREAMS[profile](moment, state)
 
 
 def vehicle_values(vehicle: Vehicle) -> Values:

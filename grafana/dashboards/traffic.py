@@ -6,7 +6,7 @@ from typing import Final
 
 from grafana.board import Board, Lines, Row
 from grafana.centre import Centre
-from grafana.influxql import Query, over_time, selected
+from grafana.influxql import RAW, Query, over_time, selected
 from grafana.limits import rising
 from grafana.parts import (
     HERE,
@@ -88,7 +88,7 @@ def _flow() -> Lines:
             "Vehicles in each interval, counted one by one by devices that see them singly.",
             "Số xe trong mỗi khoảng, đếm từng chiếc bởi thiết bị nhìn thấy từng xe.",
         ),
-        queries=[over_time("traffic", "speed", how="count", where=HERE)],
+        queries=[over_time("traffic", "speed", how="count", where=HERE, source=RAW)],
         are_bars=True,
         is_stacked=True,
         minimum=0,
@@ -125,4 +125,5 @@ def _classes(centre: Centre) -> Lines:
 def _class(name: str, test: str) -> Query:
     tail = 'GROUP BY time($__interval), "mode" fill(none)'
     text = selected({"value": 'count("vehicle_class")'}, "traffic", where=f"{HERE} AND {test}", tail=tail)
-    return Query(text=text, alias=f"{name} · $tag_mode")
+    # In a five-minute or hourly aggregate there are no single vehicles to count.
+    return Query(text=text, alias=f"{name} · $tag_mode", source=RAW)

@@ -36,7 +36,7 @@ def board(_: Centre) -> Board:
                         "traffic",
                         where=_HERE,
                         about=_TRAFFIC,
-                        more=[over_time("traffic", "speed", how="count", where=_HERE)],
+                        more=[over_time("traffic", "speed", how="count", where=_HERE, source=RAW)],
                     ),
                 ],
             ),
