@@ -58,8 +58,8 @@ class SpoolState:
     """The spool in numbers. Totals count records over the spool's whole life, all epochs.
 
     `oldest_uncommitted_ms` is the time of the records that wait longest. `bytes_written` counts what this opening
-    wrote to the device, in whole pages. `bytes_held` is what may not be written again yet. `is_crowded`: the disk has
-    no room for as much as the spool might hold.
+    wrote to the device, in whole pages. `bytes_held` is, nearly, how much of the files is waiting. `is_crowded`: the
+    disk has no room for as much as the spool might hold.
     """
 
     epoch: int

@@ -83,13 +83,13 @@ class Mark:
     @classmethod
     def at(cls, data: bytes | memoryview, offset: int, magic: bytes) -> Self | None:
         """The mark that stands there; None where none does."""
-        told = bytes(data[offset : offset + MARK_BYTES])
-        if len(told) < MARK_BYTES or not told.startswith(magic):
+        told = data[offset : offset + MARK_BYTES]
+        if len(told) < MARK_BYTES or told[: len(magic)] != magic:
             return None
-        if zlib.crc32(told[:-_CRC_BYTES]).to_bytes(_CRC_BYTES, "little") != told[-_CRC_BYTES:]:
+        _, segment, epoch_id, flags, first, last, oldest_ms, *rest, crc = _LAYOUT.unpack(told)
+        if zlib.crc32(told[:-_CRC_BYTES]) != crc:
             return None
-        _, segment, epoch_id, flags, first, last, oldest_ms, *rest = _LAYOUT.unpack(told)
-        note_bytes, body_bytes, note_crc, body_crc, _ = rest
+        note_bytes, body_bytes, note_crc, body_crc = rest
         return cls(
             segment=segment,
             epoch_id=epoch_id,
@@ -104,6 +104,14 @@ class Mark:
             is_kept=bool(flags & _KEPT),
             rounds=flags >> _ROUND_SHIFT,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A frame before it has its place; without records it is a note alone."""
+
+    mark: Mark
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,17 +134,22 @@ class Frame:
         is_whole = len(note) == mark.note_bytes and zlib.crc32(note) == mark.note_crc
         return cls(offset=offset, mark=mark, note=note if is_whole else None)
 
+    def body_in(self, data: bytes) -> bytes:
+        """Its body, where `offset` counts from the beginning of these bytes."""
+        start = self.offset + MARK_BYTES + self.mark.note_bytes
+        return data[start : start + self.mark.body_bytes]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a segment holds: the frames of its newest number, and the marks of frames of which only the tail is left.
+    """What a segment holds: the frames of its newest number, and those of which only the tail is left.
 
     `number` is 0 where there is no frame at all, and `end` is where the next frame may be written.
     """
 
     number: int = 0
     frames: tuple[Frame, ...] = ()
-    tails: tuple[Mark, ...] = ()
+    tails: tuple[Frame, ...] = ()
 
     @property
     def end(self) -> int:
@@ -181,8 +194,8 @@ def found_in(data: bytes) -> Found:
     frames = tuple(Frame.of(data, mark, start=offset, offset=offset) for mark, offset in heads)
     headed = {(mark.epoch_id, mark.first) for mark, _ in heads}
     tails = tuple(
-        mark
-        for mark, _, is_head in found
+        Frame(offset=offset + MARK_BYTES - mark.frame_bytes, mark=mark, note=None)
+        for mark, offset, is_head in found
         if not is_head and mark.segment == number and (mark.epoch_id, mark.first) not in headed
     )
     return Found(number=number, frames=frames, tails=tails)

@@ -52,9 +52,16 @@ class EpochLedger:
         """How many records are not final: pending, or given up without the hub knowing."""
         return self.accepted_hi - len(self.final)
 
-    def finished(self, final: RangeSet) -> "EpochLedger":
-        """After the hub's commit. What was never accepted stays so."""
+    def finished(self, final: RangeSet, *, most_ranges: int = _MAX_RANGES) -> "EpochLedger":
+        """After the hub's commit. What was never accepted stays so.
+
+        A commit that would leave more ranges than this is heard only as far as it settles the oldest records: the rest
+        is sent once more.
+        """
         known = final & RangeSet(((1, self.accepted_hi),)) if self.accepted_hi else RangeSet()
+        whole = self.final | known
+        if len(whole.ranges) > max(most_ranges, len(self.final.ranges)):
+            known &= RangeSet(tuple(one for one in whole.ranges[:1] if one[0] == 1))
         given_up = {reason: rest for reason, seqs in self.given_up.items() if (rest := seqs - known)}
         return replace(self, final=self.final | known, given_up=given_up)
 

@@ -1,67 +1,109 @@
 """What is in a spool that is opened: read from its segments, whatever happened to them.
 
-Records that are known to have been accepted, and cannot be found, are given up and declared: as the torn end of the log
-where nothing sound came after them (perhaps the cut came before they were accepted), else as corrupt.
+The newest segment whose beginning is sound tells of the others, which are read when they are needed: only it, what was
+begun after it, and what is not as it says, is read now. Records that are known to have been accepted, and cannot be
+found, are given up and declared: as the torn end of the log where nothing sound came after them (perhaps the cut came
+before they were accepted), else as corrupt.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from edge.spool.contents import Contents
-from edge.spool.disk import PAGE_BYTES, Disk
-from edge.spool.frames import MARK_BYTES, Found, Frame, Mark, found_in, head_at, is_sound
-from edge.spool.index import FrameIndex, Place
+from edge.spool.disk import Disk
+from edge.spool.frames import MARK_BYTES, Frame, Mark, Piece, found_in, head_at, is_sound
+from edge.spool.index import SegmentIndex, Spans
 from edge.spool.ledger import DamagedError, EpochLedger
-from edge.spool.notes import note_in
+from edge.spool.notes import Beginning, Notes, Sealed, beginning_in
+from edge.spool.reading import all_of, name_of, piece_at, place_of, slots_of
 from wire.codec import decode_batch
 from wire.errors import WireError
 from wire.ranges import RangeSet
 from wire.records import LossReason
 
 _logger = logging.getLogger(__name__)
-_PREFIX: Final = "segment-"
-_FIRST_LOOK_BYTES: Final = 512
+_ALL_SEQS: Final = RangeSet(((1, 2**53),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
     """A spool as it was found.
 
-    `noted` is what its frames say, `contents` what they prove; `numbers` are the segments' numbers by slot, 0 where one
-    holds nothing.
+    `noted` is what its frames say, `contents` what they prove. By slot: `numbers` of the segments, 0 where one holds
+    nothing; `spans` of what is in them; `indexes` of those that were read. `lifted` are the frames of a segment that
+    was not begun to the end: they are to be written again.
     """
 
     contents: Contents
     noted: Contents
-    index: FrameIndex
     numbers: Mapping[int, int]
+    spans: Mapping[int, Spans]
+    indexes: Mapping[int, SegmentIndex]
     present: int | None
     end: int
+    lifted: tuple[Piece, ...]
     declared: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Segment:
-    """A segment as it was found."""
+    """A segment that was read: its frames, those that are sound, and those of which only the tail is left."""
 
     slot: int
-    found: Found
+    number: int
+    frames: tuple[Frame, ...] = ()
+    sound: tuple[Frame, ...] = ()
+    tails: tuple[Frame, ...] = ()
+
+    @property
+    def marks(self) -> Iterator[Mark]:
+        """All marks."""
+        yield from (frame.mark for frame in (*self.frames, *self.tails))
+
+    def index(self) -> SegmentIndex:
+        """Where its sound frames are."""
+        index = SegmentIndex()
+        for frame in self.sound:
+            if frame.mark.seqs:
+                index.put(place_of(frame))
+        return index
+
+    def beginning(self) -> Beginning | None:
+        """How it was begun; None where that cannot be told, or was not done to the end."""
+        if not self.frames or self.frames[0].offset or not self.frames[0].mark.is_whole or self.frames[0].note is None:
+            return None
+        try:
+            beginning = beginning_in(self.frames[0].note)
+        except DamagedError:
+            return None
+        begun = self.frames[: beginning.frames]
+        is_complete = len(begun) == beginning.frames and all(
+            frame in self.sound and frame.offset == end
+            for frame, end in zip(begun, [0, *(one.end for one in begun)], strict=False)
+        )
+        return beginning if is_complete else None
+
+    def is_half_begun(self) -> bool:
+        """Whether it was not begun to the end, and therefore nothing was written behind its beginning."""
+        later = [frame for frame in (*self.frames, *self.tails) if frame.offset and frame.mark.note_bytes]
+        return self.beginning() is None and not later
 
 
-def name_of(slot: int) -> str:
-    """The file of a segment."""
-    return f"{_PREFIX}{slot:05d}"
+@dataclass(slots=True)
+class _Found:
+    """What is known of the segments while they are looked at: those that were read, oldest first, and the others."""
 
+    numbers: dict[int, int]
+    read: list[_Segment] = field(default_factory=list)
+    sealed: dict[int, Sealed] = field(default_factory=dict)
+    indexes: dict[int, SegmentIndex] = field(default_factory=dict)
 
-def slots_of(sizes: Mapping[str, int]) -> dict[int, int]:
-    """The segments among some files, with their bytes."""
-    return {
-        int(name.removeprefix(_PREFIX)): size
-        for name, size in sizes.items()
-        if name.startswith(_PREFIX) and name.removeprefix(_PREFIX).isdigit()
-    }
+    def covered(self, epoch_id: int) -> RangeSet:
+        """The records of an epoch that are there: what was read for certain, what was not as it was told."""
+        spans = [one.spans[epoch_id] for one in self.sealed.values() if epoch_id in one.spans]
+        return RangeSet.of([*spans, *(one for index in self.indexes.values() for one in index.seqs(epoch_id).ranges)])
 
 
 def recovered(disk: Disk) -> Recovered:
@@ -71,140 +113,118 @@ def recovered(disk: Disk) -> Recovered:
         OSError: the disk cannot be read at all.
     """
     sizes = slots_of(disk.sizes())
-    segments = [_Segment(slot=slot, found=_found(disk, slot, size)) for slot, size in sorted(sizes.items())]
-    used = sorted((one for one in segments if one.found.number), key=lambda one: one.found.number)
-    noted, is_known = _noted(used)
-    index = FrameIndex()
-    marks = [mark for one in used for mark in (*(frame.mark for frame in one.found.frames), *one.found.tails)]
-    for segment in used:
-        for frame in segment.found.frames:
-            if frame.mark.seqs and (segment is not used[-1] or _is_sound(disk, segment.slot, frame)):
-                index.put(_place(segment.slot, frame))
-    contents = _with_epochs(disk, noted, index, marks, is_known=is_known)
-    contents, declared = _with_losses(contents, index)
+    found = _looked_at(disk, sizes)
+    noted, is_known = _noted(found.read)
+    newest = found.read[-1] if found.read else None
+    lifted: tuple[Piece, ...] = ()
+    if newest is not None and newest.is_half_begun():
+        del found.indexes[newest.slot]
+        lifted = _lifted(disk, sizes, found, newest)
+        newest = None
+    contents = _with_epochs(disk, noted, found, lifted, is_known=is_known)
+    contents, declared = _with_losses(contents, found, lifted)
+    spans = {slot: one.spans for slot, one in found.sealed.items()}
     return Recovered(
         contents=contents,
         noted=noted if is_known else Contents(),
-        index=index,
-        numbers={one.slot: one.found.number for one in segments},
-        present=used[-1].slot if used else None,
-        end=used[-1].found.end if used else 0,
+        numbers=found.numbers,
+        spans={**spans, **{slot: index.spans() for slot, index in found.indexes.items()}},
+        indexes=found.indexes,
+        present=newest.slot if newest else None,
+        end=newest.frames[-1].end if newest and newest.frames else 0,
+        lifted=lifted,
         declared=declared,
     )
 
 
-def body_of(disk: Disk, place: Place) -> tuple[Mark, bytes]:
-    """The mark and the body of a frame.
+def _looked_at(disk: Disk, sizes: Mapping[int, int]) -> _Found:
+    """The segments from the newest back to one that tells of the others, and those that are not as it tells."""
+    found = _Found(numbers={slot: _number(disk, slot, size) for slot, size in sizes.items()})
+    newest_first = sorted((slot for slot in sizes if found.numbers[slot]), key=lambda slot: -found.numbers[slot])
+    for slot in newest_first:
+        segment = _segment(disk, slot, sizes[slot])
+        found.read.insert(0, segment)
+        beginning = segment.beginning()
+        if beginning is not None and beginning.sealed is not None:
+            found.sealed = dict(beginning.sealed)
+            break
+    recent = {segment.slot for segment in found.read}
+    for slot, one in list(found.sealed.items()):
+        if slot in recent or found.numbers.get(slot) != one.number:
+            del found.sealed[slot]
+            if slot in sizes and slot not in recent:
+                found.read.insert(0, _segment(disk, slot, sizes[slot]))
+    found.indexes = {segment.slot: segment.index() for segment in found.read}
+    return found
 
-    Raises:
-        DamagedError: it is not what was written there, or cannot be read.
-    """
-    where = f"records {place.first}..{place.last}"
+
+def _number(disk: Disk, slot: int, size: int) -> int:
+    """The number of a segment, by its first head where there is one."""
     try:
-        mark = head_at(disk.read(name_of(place.slot), place.offset, MARK_BYTES))
-        if mark is None or (mark.epoch_id, mark.first, mark.last) != (place.epoch_id, place.first, place.last):
-            raise DamagedError(f"{where}: others stand in their place")
-        body = disk.read(name_of(place.slot), place.offset + MARK_BYTES + mark.note_bytes, mark.body_bytes)
-    except OSError as error:
-        raise DamagedError(f"{where}: {error.strerror}") from error
-    if not is_sound(mark, body):
-        raise DamagedError(f"{where}: wrong checksum")
-    return mark, body
+        mark = head_at(disk.read(name_of(slot), 0, MARK_BYTES))
+    except OSError:
+        mark = None
+    return mark.segment if mark is not None else found_in(all_of(disk, slot, size)).number
 
 
-def _found(disk: Disk, slot: int, size: int) -> Found:
-    """The frames of a segment, by their heads; all of it is read only behind the last."""
-    frames = list(_chain(disk, slot, size))
-    at = frames[-1].end if frames else 0
-    rest = found_in(_all_of(disk, slot, at, size))
-    number = frames[0].mark.segment if frames else rest.number
-    if rest.number > number or not frames:
-        return _moved(rest, at) if not frames else found_in(_all_of(disk, slot, 0, size))
-    more = _moved(rest, at) if rest.number == number else Found()
-    return Found(number=number, frames=(*frames, *more.frames), tails=more.tails)
+def _segment(disk: Disk, slot: int, size: int) -> _Segment:
+    data = all_of(disk, slot, size)
+    found = found_in(data)
+    return _Segment(
+        slot=slot,
+        number=found.number,
+        frames=found.frames,
+        sound=tuple(frame for frame in found.frames if is_sound(frame.mark, frame.body_in(data))),
+        tails=found.tails,
+    )
 
 
-def _chain(disk: Disk, slot: int, size: int) -> Iterator[Frame]:
-    """Frame after frame, as long as they follow each other."""
-    at, number = 0, 0
-    while at + MARK_BYTES <= size:
-        try:
-            look = disk.read(name_of(slot), at, _FIRST_LOOK_BYTES)
-            mark = head_at(look)
-            if mark is None or (number and mark.segment != number) or at + mark.frame_bytes > size:
-                return
-            if MARK_BYTES + mark.note_bytes > len(look):
-                look = disk.read(name_of(slot), at, MARK_BYTES + mark.note_bytes)
-        except OSError:
-            return
-        frame = Frame.of(look, mark, offset=at)
-        yield frame
-        at, number = frame.end, mark.segment
-
-
-def _moved(found: Found, by: int) -> Found:
-    return replace(found, frames=tuple(replace(frame, offset=frame.offset + by) for frame in found.frames))
-
-
-def _all_of(disk: Disk, slot: int, start: int, size: int) -> bytes:
-    """A part of a segment; what the disk cannot read any more is zeros."""
-    try:
-        return disk.read(name_of(slot), start, size - start)
-    except OSError as error:
-        _logger.error("spool %s: %s; what can be read of it is read", name_of(slot), error.strerror)  # noqa: TRY400 - the text says all there is
-    parts = []
-    for at in range(start, size, PAGE_BYTES):
-        length = min(PAGE_BYTES, size - at)
-        try:
-            parts.append(disk.read(name_of(slot), at, length))
-        except OSError:
-            parts.append(bytes(length))
-    return b"".join(parts)
-
-
-def _noted(used: list[_Segment]) -> tuple[Contents, bool]:
+def _noted(read: Sequence[_Segment]) -> tuple[Contents, bool]:
     """What the notes say since the last that said everything; whether there was one."""
-    notes = [(frame.mark.is_whole, frame.note) for one in used for frame in one.found.frames if frame.mark.note_bytes]
-    wholes = [at for at, (is_whole, note) in enumerate(notes) if is_whole and note is not None]
-    contents = Contents()
-    for is_whole, data in notes[wholes[-1] if wholes else 0 :]:
-        if data is None:
+    notes = Notes()
+    is_known = False
+    for frame in (frame for segment in read for frame in segment.frames if frame.mark.note_bytes):
+        if frame.note is None:
             continue
         try:
-            note = note_in(data)
+            notes.add(frame.note, is_whole=frame.mark.is_whole)
         except DamagedError as error:
             _logger.error("spool: %s", error)  # noqa: TRY400 - the text says all there is
-            continue
-        contents = note.applied_to(Contents() if is_whole else contents)
-    return contents, bool(wholes)
-
-
-def _is_sound(disk: Disk, slot: int, frame: Frame) -> bool:
+        else:
+            is_known = is_known or frame.mark.is_whole
     try:
-        body_of(disk, _place(slot, frame))
+        return notes.contents(), is_known
     except DamagedError as error:
         _logger.error("spool: %s", error)  # noqa: TRY400 - the text says all there is
-        return False
-    return True
+        return Contents(), False
 
 
-def _place(slot: int, frame: Frame) -> Place:
-    mark = frame.mark
-    return Place(epoch_id=mark.epoch_id, first=mark.first, last=mark.last, slot=slot, offset=frame.offset)
+def _lifted(disk: Disk, sizes: Mapping[int, int], found: _Found, segment: _Segment) -> tuple[Piece, ...]:
+    """The sound frames of a segment that was not begun to the end, as far as they are nowhere else."""
+    lifted = []
+    for place in (place_of(frame) for frame in segment.sound if frame.mark.seqs):
+        first, last = place.first, place.last
+        for slot, one in list(found.sealed.items()):
+            lowest, highest = one.spans.get(place.epoch_id, (1, 0))
+            if lowest <= first and last <= highest:
+                del found.sealed[slot]
+                found.indexes[slot] = _segment(disk, slot, sizes[slot]).index()
+        if not any(any(index.holding(place.epoch_id, place.seqs)) for index in found.indexes.values()):
+            lifted.append(piece_at(disk, segment.slot, place))
+    return tuple(lifted)
 
 
-def _with_epochs(disk: Disk, contents: Contents, index: FrameIndex, marks: list[Mark], *, is_known: bool) -> Contents:
+def _with_epochs(disk: Disk, contents: Contents, found: _Found, lifted: Sequence[Piece], *, is_known: bool) -> Contents:
     """With what the frames themselves prove: that their epochs were there, and how far they came."""
     highest: dict[int, int] = {}
-    for mark in marks:
-        if mark.seqs:
-            highest[mark.epoch_id] = max(highest.get(mark.epoch_id, 0), mark.last)
+    for mark in (mark for segment in found.read for mark in segment.marks if mark.seqs):
+        highest[mark.epoch_id] = max(highest.get(mark.epoch_id, 0), mark.last)
     for number, last in sorted(highest.items()):
         ledger = contents.ledgers.get(number)
         if ledger is None:
             if is_known and number <= contents.totals.openings:
                 continue  # nothing of it is left to be told
-            epoch = _epoch_of(disk, index, number)
+            epoch = _epoch_of(disk, found, lifted, number)
             if epoch is None:
                 continue
             ledger = EpochLedger(id=number, epoch=epoch)
@@ -214,23 +234,34 @@ def _with_epochs(disk: Disk, contents: Contents, index: FrameIndex, marks: list[
     return Contents(totals=replace(contents.totals, openings=openings), ledgers=ledgers)
 
 
-def _epoch_of(disk: Disk, index: FrameIndex, epoch_id: int) -> int | None:
+def _epoch_of(disk: Disk, found: _Found, lifted: Sequence[Piece], epoch_id: int) -> int | None:
     """The epoch with this id, by the first of its frames that can be read."""
-    for place in index.holding(epoch_id, RangeSet(((1, 2**53),))):
+    for body in _bodies(disk, found, lifted, epoch_id):
         try:
-            return decode_batch(body_of(disk, place)[1]).epoch
-        except (DamagedError, WireError):
+            return decode_batch(body).epoch
+        except WireError:
             continue
     return None
 
 
-def _with_losses(contents: Contents, index: FrameIndex) -> tuple[Contents, int]:
+def _bodies(disk: Disk, found: _Found, lifted: Sequence[Piece], epoch_id: int) -> Iterator[bytes]:
+    yield from (piece.body for piece in lifted if piece.mark.epoch_id == epoch_id)
+    for slot, index in found.indexes.items():
+        for place in index.holding(epoch_id, _ALL_SEQS):
+            try:
+                yield piece_at(disk, slot, place).body
+            except DamagedError:
+                continue
+
+
+def _with_losses(contents: Contents, found: _Found, lifted: Sequence[Piece]) -> tuple[Contents, int]:
     """With everything given up that is to be sent and is not there; and how many records that were."""
     declared = 0
     for number, ledger in contents.ledgers.items():
-        found = RangeSet.of(one for place in index.holding(number, ledger.pending) for one in place.seqs.ranges)
-        missing = ledger.pending - found
-        last = max((place.last for place in index.holding(number, RangeSet(((1, 2**53),)))), default=0)
+        held = [one for piece in lifted if piece.mark.epoch_id == number for one in piece.mark.seqs.ranges]
+        there = RangeSet.of([*found.covered(number).ranges, *held])
+        missing = ledger.pending - there
+        last = there.ranges[-1][1] if there else 0
         torn = missing & RangeSet(((last + 1, 2**53),))
         contents = contents.with_given_up(number, torn, LossReason.TAIL)
         contents = contents.with_given_up(number, missing - torn, LossReason.CORRUPT)

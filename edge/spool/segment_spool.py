@@ -18,22 +18,26 @@ from edge.spool import chunks
 from edge.spool.base import Reading, SpoolBrokenError, SpoolError, SpoolState, UnsendableError, record_of
 from edge.spool.contents import Contents
 from edge.spool.disk import Disk, FolderDisk, SyncFailedError
-from edge.spool.frames import Mark, is_of_newer_agent
+from edge.spool.frames import Mark, Piece, is_of_newer_agent
 from edge.spool.ledger import DamagedError, EpochLedger, Portion, epoch_statuses, newest_portion, oldest_portion
 from edge.spool.notes import note_of
-from edge.spool.recovery import Recovered, name_of, recovered, slots_of
+from edge.spool.reading import name_of, slots_of
+from edge.spool.recovery import Recovered, recovered
 from edge.spool.sacrifice import Candidate, carried_on
-from edge.spool.segments import Laid, Piece, Segments, segment_bytes_of
+from edge.spool.segments import Laid, Segments, pending_of, segment_bytes_of
 from wire.codec import MAX_LOSSES, MAX_RECORDS
 from wire.identifiers import GatewayId
 from wire.ranges import RangeSet
 from wire.records import Batch, LossReason, Record, RecordKind
 
 _logger = logging.getLogger(__name__)
+# This part of a segment at most is carried on from one to the next only because other records are still pending.
+MOST_CARRIED: Final = 0.75
 _MAX_UNWRITTEN_FINISHES: Final = 64
 _MAX_DRAWS: Final = 8
-# More holes than this, and the ledgers here and at the hub become slow: then what is given up leaves no detail.
-_MAX_HOLES: Final = 2000
+# More ranges than this, and the ledgers here and at the hub become slow; each takes this much of a segment's beginning.
+_MAX_RANGES: Final = 2000
+_BYTES_A_RANGE: Final = 128
 
 
 class SegmentSpool:
@@ -50,6 +54,7 @@ class SegmentSpool:
     def __init__(self, segments: Segments, found: Recovered, *, where: str, gateway: GatewayId, epoch: int) -> None:
         # Changed only by the methods of this class, under one caller at a time.
         self._segments = segments
+        self._most_ranges = min(_MAX_RANGES, segments.segment_bytes // _BYTES_A_RANGE)
         self._where = where
         self._gateway = gateway
         self._contents = found.contents
@@ -59,7 +64,7 @@ class SegmentSpool:
         self._broken: SpoolBrokenError | None = None
         self._losses_said = dict(found.contents.totals.given_up)
         self._present_id = found.contents.totals.openings + 1
-        self._write(found.contents.with_opening(epoch))
+        self._write(found.contents.with_opening(epoch), found.lifted)
 
     @classmethod
     def open(cls, folder: Path, *, gateway: GatewayId, max_bytes: int, random_u64: Callable[[], int]) -> Self:
@@ -137,7 +142,7 @@ class SegmentSpool:
         before = self._contents.ledger_of(epoch)
         if before is None:
             return 0
-        after = before.finished(final)
+        after = before.finished(final, most_ranges=self._most_ranges)
         if after.in_flight == before.in_flight:
             return 0
         self._contents = self._contents.with_ledger(after)
@@ -184,23 +189,24 @@ class SegmentSpool:
 
     def _records(self, portion: Portion) -> list[Record]:
         """Those of a portion's records that are sound."""
-        records: list[Record] = []
-        for place in self._segments.index.holding(portion.ledger.id, portion.seqs):
+        records: dict[int, Record] = {}
+        epoch, wanted = portion.ledger.epoch, portion.seqs
+        for slot, place in self._segments.holding(portion.ledger.id, wanted):
             try:
-                body = self._segments.body(place)
-                found = chunks.records_of(body, epoch=portion.ledger.epoch, first=place.first, last=place.last)
+                body = self._segments.body(slot, place)
+                found = chunks.records_of(body, epoch=epoch, first=place.first, last=place.last)
             except DamagedError as error:
                 _logger.error("spool %s: %s", self._where, error)  # noqa: TRY400 - the text says all there is
             else:
-                records.extend(record for record in found if record.seq in portion.seqs)
-        return records
+                records = {**{one.seq: one for one in found if one.seq in wanted}, **records}
+        return [records[seq] for seq in sorted(records)]
 
     def _oldest_ms(self) -> int | None:
         """The time of the oldest frame with a pending record; None where there is none, or it cannot be read."""
         for ledger in self._contents.ledgers.values():
             for first, _ in ledger.pending.ranges[:1]:
-                for place in self._segments.index.holding(ledger.id, RangeSet(((first, first),))):
-                    return self._segments.oldest_ms(place)
+                for slot, place in self._segments.holding(ledger.id, RangeSet(((first, first),))):
+                    return self._segments.oldest_ms(slot, place)
         return None
 
     def _write_later(self) -> None:
@@ -236,38 +242,55 @@ class SegmentSpool:
         if self._segments.has_room(len(laid.data)):
             self._segments.append(laid)
             return contents
-        target, victim = self._segments.target(self._durable)
-        laid = self._segments.laid(pieces, note_of(Contents(), contents), begins=True)
-        room = self._segments.segment_bytes - len(laid.data)
-        if room < 0:
-            raise self._too_large(laid)
-        if victim is not None:
-            contents, laid = self._without(victim, contents, pieces, room)
-        self._segments.begin(target, laid)
-        if victim not in {None, target}:
-            self._segments.forget(victim)
-        return contents
-
-    def _without(self, victim: int, contents: Contents, pieces: Sequence[Piece], room: int) -> tuple[Contents, Laid]:
-        """The contents and frames when a segment is given up, but for what is carried on of it."""
-        after, carried = self._given_up(victim, contents, room // 2)
-        laid = self._segments.laid([*carried, *pieces], note_of(Contents(), after), begins=True)
-        if len(laid.data) > self._segments.segment_bytes:  # the note has grown by the holes
-            after, _ = self._given_up(victim, contents, 0)
-            laid = self._segments.laid(pieces, note_of(Contents(), after), begins=True)
+        free, is_spare = self._segments.target(pending_of(self._durable), pending_of(contents))
+        laid = self._begun(contents, pieces, without=free)
         if len(laid.data) > self._segments.segment_bytes:
-            raise self._too_large(laid)
-        return after, laid
+            raise UnsendableError(f"spool {self._where}: {len(laid.data)} bytes in one piece; raise spool.max_mb")
+        if free is not None and is_spare:
+            self._segments.begin(free, laid)
+            return contents
+        return self._relieve(free, contents, pieces, self._segments.segment_bytes - len(laid.data))
 
-    def _too_large(self, laid: Laid) -> UnsendableError:
-        return UnsendableError(f"spool {self._where}: {len(laid.data)} bytes in one piece; raise spool.max_mb")
+    def _begun(
+        self, contents: Contents, pieces: Sequence[Piece], *, without: int | None, also: int | None = None
+    ) -> Laid:
+        """The beginning of a segment, when these others hold nothing any more."""
+        gone = [slot for slot in (without, also) if slot is not None]
+        beginning = self._segments.beginning(max(1, len(pieces)), pending_of(contents), without=gone)
+        return self._segments.laid(pieces, note_of(Contents(), contents, beginning), begins=True)
 
-    def _given_up(self, victim: int, contents: Contents, most_bytes: int) -> tuple[Contents, list[Piece]]:
-        sound = [
-            (place, piece)
-            for place, piece in self._segments.frames_in(victim)
-            if (ledger := contents.ledgers.get(place.epoch_id)) is not None and place.seqs & ledger.pending
-        ]
+    def _relieve(self, free: int | None, contents: Contents, pieces: Sequence[Piece], room: int) -> Contents:
+        """Begin the free segment so that another is free afterwards; that other where none is free."""
+        after = pending_of(contents)
+        most = min(room, int(MOST_CARRIED * self._segments.segment_bytes))
+        for slot in self._segments.emptiest(after, but=free):
+            if self._segments.live_bytes(slot, after) <= most:
+                kept, carried = self._cleaned(slot, contents)
+                break
+        else:
+            slot = self._segments.oldest(but=free)
+            kept, carried = self._given_up(slot, contents, room // 2)
+        laid = self._begun(kept, [*carried, *pieces], without=free, also=slot)
+        if len(laid.data) > self._segments.segment_bytes:  # the note has grown by the holes
+            kept, _ = self._given_up(slot, contents, 0)
+            laid = self._begun(kept, pieces, without=free, also=slot)
+        if len(laid.data) > self._segments.segment_bytes:
+            raise UnsendableError(f"spool {self._where}: {len(laid.data)} bytes in one piece; raise spool.max_mb")
+        self._segments.begin(slot if free is None else free, laid, relieved=slot)
+        return kept
+
+    def _cleaned(self, slot: int, contents: Contents) -> tuple[Contents, list[Piece]]:
+        """All that is pending in a segment, to be carried on as it is; what is damaged of it is given up."""
+        live = self._segments.live(slot, pending_of(contents))
+        sound = self._segments.pieces(slot, live)
+        for place in set(live) - {place for place, _ in sound}:
+            contents = contents.with_given_up(place.epoch_id, place.seqs, LossReason.CORRUPT)
+        return contents, [piece for _, piece in sound]
+
+    def _given_up(self, slot: int, contents: Contents, most_bytes: int) -> tuple[Contents, list[Piece]]:
+        """A segment given up but for what is carried on of it."""
+        live = self._segments.live(slot, pending_of(contents))
+        sound = self._segments.pieces(slot, live)
         stay = carried_on(
             [
                 Candidate(
@@ -279,10 +302,10 @@ class SegmentSpool:
                 for _, piece in sound
             ],
             most_bytes=most_bytes,
-            may_thin=sum(len(one.buried.ranges) for one in contents.ledgers.values()) < _MAX_HOLES,
+            may_thin=sum(len(one.buried.ranges) for one in contents.ledgers.values()) < self._most_ranges,
         )
         kept = {sound[at][0] for at in stay}
-        for place in self._segments.index.in_slot(victim):
+        for place in live:
             if place not in kept:
                 contents = contents.with_given_up(place.epoch_id, place.seqs, LossReason.FULL)
         carried = [replace(piece, mark=replace(piece.mark, rounds=piece.mark.rounds + 1)) for _, piece in sound]

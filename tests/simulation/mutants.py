@@ -10,11 +10,11 @@ import pytest
 from edge.spool import recovery, segment_spool
 from edge.spool.contents import Contents
 from edge.spool.disk import Disk
-from edge.spool.frames import Found
+from edge.spool.frames import Piece
 from edge.spool.keeper import SpoolKeeper
-from edge.spool.recovery import name_of
+from edge.spool.reading import name_of
 from edge.spool.segment_spool import SegmentSpool
-from edge.spool.segments import Laid, Piece, Segments
+from edge.spool.segments import Laid, Pending, Segments, pending_of
 from edge.uplink.lanes import Lane, Lanes
 from hub.ingest import dead_letters, points, worker
 from hub.ingest.decide import EpochKey, Item, RefusedItem, Workload, commits_of, settlements_of, workload_of
@@ -93,12 +93,10 @@ def takes_the_same_epoch_again(patch: Patch) -> None:
 
 
 def gives_up_without_a_tombstone(patch: Patch) -> None:
-    def given_up(self: SegmentSpool, victim: int, contents: Contents, most_bytes: int) -> tuple[Contents, list[Piece]]:
+    def given_up(self: SegmentSpool, slot: int, contents: Contents, most_bytes: int) -> tuple[Contents, list[Piece]]:
         del most_bytes
-        for place in self._segments.index.in_slot(victim):
-            ledger = contents.ledgers.get(place.epoch_id)
-            if ledger is not None:
-                contents = contents.with_ledger(ledger.finished(place.seqs))
+        for place in self._segments.live(slot, pending_of(contents)):
+            contents = contents.with_ledger(contents.ledgers[place.epoch_id].finished(place.seqs))
         return contents, []
 
     patch.setattr(SegmentSpool, "_given_up", given_up)
@@ -196,25 +194,26 @@ def does_not_sync(patch: Patch) -> None:
 
 
 def writes_over_what_is_pending(patch: Patch) -> None:
-    def target(self: Segments, durable: Contents) -> tuple[int, int | None]:
-        del durable
+    def target(self: Segments, durable: Pending, after: Pending) -> tuple[int | None, bool]:
+        del durable, after
         while len(self._numbers) < 2 and self._grow(must=True):
             pass
         others = [slot for slot in self._numbers if slot != self._present]
-        return min(others, key=lambda slot: self._numbers[slot]), None
+        return min(others, key=lambda slot: self._numbers[slot]), True
 
     patch.setattr(Segments, "target", target)
 
 
 def reads_only_the_newest_segment(patch: Patch) -> None:
-    right = recovery._found
+    def looked_at(disk: Disk, sizes: Mapping[int, int]) -> recovery._Found:
+        found = right(disk, sizes)
+        newest = found.read[-1:]
+        found.sealed.clear()
+        found.indexes = {segment.slot: segment.index() for segment in newest}
+        return found
 
-    def found(disk: Disk, slot: int, size: int) -> Any:
-        here = right(disk, slot, size)
-        newest = max(right(disk, other, length).number for other, length in recovery.slots_of(disk.sizes()).items())
-        return here if here.number == newest else Found()
-
-    patch.setattr(recovery, "_found", found)
+    right = recovery._looked_at
+    patch.setattr(recovery, "_looked_at", looked_at)
 
 
 def loses_tombstones_at_the_hub(patch: Patch) -> None:

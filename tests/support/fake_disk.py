@@ -23,6 +23,7 @@ class FakeDisk:
     before: Callable[[str], None] = lambda _: None
     lies: bool = False  # it says that it has synced, and has not
     bytes_written: int = 0
+    bytes_laid: int = 0  # what `write` was given, not in pages
     room_bytes: int = 1 << 40
     unreadable: set[tuple[str, int]] = field(default_factory=set)  # name and page
 
@@ -50,6 +51,7 @@ class FakeDisk:
         assert offset + len(data) <= len(self.files[name]), "a file grew"
         self.files[name][offset : offset + len(data)] = data
         self.unsynced.setdefault(name, []).append((offset, data))
+        self.bytes_laid += len(data)
 
     def sync(self, name: str) -> None:
         try:
