@@ -30,6 +30,7 @@ from edge.spool.base import SpoolError, SpoolState
 from edge.spool.group_commit import GroupCommit
 from edge.spool.keeper import SpoolKeeper
 from edge.spool.segment_spool import SegmentSpool
+from edge.spool.wear import Card
 from edge.time_trust import TimeTrust
 from edge.uplink.lanes import Lanes
 from edge.uplink.link import BrokerAddress, MqttLink
@@ -85,6 +86,7 @@ class Agent:
             random_u64=lambda: chance.getrandbits(64),
         )
         self._keeper = SpoolKeeper(spool)
+        self._card = Card(gigabytes=config.spool.card_gb, cycles=config.spool.card_cycles)
         self._link = MqttLink(
             broker_address(checked),
             gateway=gateway,
@@ -216,6 +218,8 @@ class Agent:
                 "oldest_uncommitted_age_s": None if oldest_ms is None else max(0, now_ms - oldest_ms) / 1000,
                 "lost": {str(reason): count for reason, count in spool.lost_total.items()},
                 "bytes_written": spool.bytes_written,
+                "bytes_per_record": spool.bytes_per_record,
+                "card_years": self._card.years_at(spool, uptime_s=self._clock.monotonic_s() - self._started_s),
                 "bytes_on_disk": spool.bytes_on_disk,
                 "bytes_held": spool.bytes_held,
                 "is_crowded": spool.is_crowded,

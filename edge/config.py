@@ -56,13 +56,18 @@ class HubConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolConfig:
-    """How readings are made durable, and how much is kept."""
+    """How readings are made durable, how much is kept, and what the card bears: its size, and how often it is written.
+
+    `card_cycles`: 500 is what cheap cards of today are good for; their makers seldom say.
+    """
 
     __pydantic_config__: ClassVar = STRICT
 
     commit_records: Annotated[int, Interval(ge=1, le=1000)] = 60
     commit_s: Annotated[float, Interval(gt=0, le=3600)] = 1.0
     max_mb: Annotated[int, Interval(ge=1, le=1_000_000)] = 512
+    card_gb: Annotated[float, Interval(gt=0, le=1_000_000)] = 32.0
+    card_cycles: Annotated[int, Interval(ge=1, le=10_000_000)] = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ _MINUTE_S: Final = 60
 _HOUR_MIN: Final = 60
 _DAY_H: Final = 24
 _KILO: Final = 1000
+_MANY_YEARS: Final = 100
 _COLUMNS: Final = 80
 _CLOCKS: Final = {
     "unsynced": "no time server and no hub vouches for it",
@@ -35,6 +36,8 @@ def status_text(status: Told) -> str:
         f"        accepted {spool['accepted_total']}, final {spool['final_total']}, lost {lost}",
         f"        {size_text(spool['bytes_written'])} written, {size_text(spool['bytes_on_disk'])} on disk",
     ]
+    if spool["bytes_per_record"] is not None:
+        lines.append(f"        {spool['bytes_per_record']:.0f} bytes written for each record{_card_text(spool)}")
     if spool["trouble"]:
         lines.append(f"        TROUBLE: {spool['trouble']}; {spool['held']} readings wait in memory")
     if status["clock"]["quality"] != "synced":
@@ -76,6 +79,16 @@ def age_text(seconds: float) -> str:
         return f"{minutes} min {rest_s} s"
     days, hours = divmod(hours, _DAY_H)
     return f"{days} d {hours} h" if days else f"{hours} h {minutes} min"
+
+
+def _card_text(spool: Told) -> str:
+    years = spool["card_years"]
+    return "" if years is None else f": at this pace the card bears it for {years_text(years)}"
+
+
+def years_text(years: float) -> str:
+    """How long a card lasts."""
+    return f"{years:.1f} years" if years < _MANY_YEARS else "more than a century"
 
 
 def size_text(count: int) -> str:

@@ -1,4 +1,4 @@
-"""What the devices of a gateway file cost their buses."""
+"""What the devices of a gateway file cost their buses, and the card."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,12 @@ from device_profiles.bus_load import BusLoad
 from device_profiles.plan_text import plan_lines, verdict
 from edge.app import AgentError, checked_in_child
 from edge.commands.ending import AsJson, Config, fail
+from edge.config import CheckedGateway
 from edge.load_rules import bus_loads
+from edge.printed import size_text, wrapped, years_text
+from edge.spool.wear import Card, Flow, Writing, writing_of
+from wire.identifiers import DeviceId, GatewayId, SiteId
+from wire.records import Stream
 
 
 def plan(
@@ -20,7 +25,9 @@ def plan(
     requests: Annotated[bool, typer.Option("--requests", help="Tell each request.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """What is asked of each Modbus bus, what each device costs, and whether the periods hold. Asks no device.
+    """What is asked of each Modbus bus, what each device costs, and whether the periods hold; how long the card lasts.
+
+    Asks no device.
 
     Example: sen-edge plan /etc/sen/gateway.yaml --requests
     """
@@ -29,8 +36,11 @@ def plan(
     except AgentError as error:
         fail(str(error))
     loads = bus_loads(checked, response_ms=response_ms)
+    card, writing = _card_of(checked), _writing_of(checked)
+    years = card.years(writing.bytes_per_day)
     if as_json:
-        typer.echo(json.dumps({bus: _plain(load) for bus, load in loads.items()}))
+        buses = {bus: _plain(load) for bus, load in loads.items()}
+        typer.echo(json.dumps({"buses": buses, "card": _plain_card(writing, years)}))
         return
     for bus, load in loads.items():
         typer.echo(f"bus {bus}, where answers begin after {response_ms} ms")
@@ -38,6 +48,54 @@ def plan(
     others = [bus.bus for bus in checked.config.buses if bus.bus not in loads]
     if others:
         typer.echo(f"no plan for {', '.join(others)}: what is on it speaks by itself or has a protocol of its own")
+    typer.echo("\n".join(wrapped(_card_text(checked, writing, years), indent=6)))
+
+
+def _card_of(checked: CheckedGateway) -> Card:
+    return Card(gigabytes=checked.config.spool.card_gb, cycles=checked.config.spool.card_cycles)
+
+
+def _writing_of(checked: CheckedGateway) -> Writing:
+    """What the spool writes when every group is recorded as often as it is read."""
+    config = checked.config
+    flows = [
+        Flow(
+            stream=Stream(
+                site=SiteId(device.site or config.site),
+                device=DeviceId(device.device),
+                group=group.name,
+                measurement=group.measurement,
+                mode=config.mode,
+                kind=group.kind,
+                points=group.layout,
+            ),
+            period_s=device.every_s.get(group.name, group.every_s),
+        )
+        for device in config.devices
+        for group in checked.profiles[device.profile].groups
+    ]
+    return writing_of(
+        GatewayId(config.gateway), flows, commit_records=config.spool.commit_records, commit_s=config.spool.commit_s
+    )
+
+
+def _card_text(checked: CheckedGateway, writing: Writing, years: float) -> str:
+    spool = checked.config.spool
+    return (
+        f"card: {writing.records_per_s:.2f} records a second in {writing.commits_per_s:.2f} commits write"
+        f" {size_text(round(writing.bytes_per_day))} a day, {writing.bytes_per_record:.0f} bytes a record; a card of"
+        f" {spool.card_gb:g} GB that can be written {spool.card_cycles} times bears this for {years_text(years)}"
+    )
+
+
+def _plain_card(writing: Writing, years: float) -> dict[str, float]:
+    return {
+        "records_per_s": round(writing.records_per_s, 3),
+        "commits_per_s": round(writing.commits_per_s, 3),
+        "bytes_per_record": round(writing.bytes_per_record, 1),
+        "bytes_per_day": round(writing.bytes_per_day),
+        "years": round(years, 2),
+    }
 
 
 def _plain(load: BusLoad) -> dict[str, object]:

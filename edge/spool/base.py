@@ -58,8 +58,9 @@ class SpoolState:
     """The spool in numbers. Totals count records over the spool's whole life, all epochs.
 
     `oldest_uncommitted_ms` is the time of the records that wait longest. `bytes_written` counts what this opening
-    wrote to the device, in whole pages. `bytes_held` is, nearly, how much of the files is waiting. `is_crowded`: the
-    disk has no room for as much as the spool might hold.
+    wrote to the device, in whole pages; `bytes_per_record` is that for each record accepted meanwhile, the first
+    filling of the files left out, and None before there is one. `bytes_held` is, nearly, how much of the files is
+    waiting. `is_crowded`: the disk has no room for as much as the spool might hold.
     """
 
     epoch: int
@@ -70,6 +71,7 @@ class SpoolState:
     lost_total: Mapping[LossReason, int] = field(default_factory=dict)
     epochs: tuple[EpochStatus, ...] = ()
     bytes_written: int = 0
+    bytes_per_record: float | None = None
     bytes_on_disk: int = 0
     bytes_held: int = 0
     is_crowded: bool = False

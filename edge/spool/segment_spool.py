@@ -163,6 +163,7 @@ class SegmentSpool:
             lost_total=dict(contents.totals.given_up),
             epochs=epoch_statuses(contents.ledgers.values(), present=present.epoch),
             bytes_written=segments.bytes_written,
+            bytes_per_record=segments.bytes_used / present.accepted_hi if present.accepted_hi else None,
             bytes_on_disk=segments.bytes_on_disk,
             bytes_held=segments.bytes_held(self._durable),
             is_crowded=segments.is_crowded,

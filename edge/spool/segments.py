@@ -73,6 +73,7 @@ class Segments:
         self._indexes = {slot: index for slot, index in found.indexes.items() if slot in sizes}
         # A beginning that a power cut undid, unseen, may have had the number after the newest.
         self._next_number = max(self._numbers.values(), default=0) + 2
+        self._filled_bytes = 0
         self._present = found.present
         self._end = segment_bytes if found.present in self._short else found.end
 
@@ -80,6 +81,11 @@ class Segments:
     def bytes_written(self) -> int:
         """What went to the device."""
         return self._disk.bytes_written
+
+    @property
+    def bytes_used(self) -> int:
+        """The same without what filled new files with zeros."""
+        return self._disk.bytes_written - self._filled_bytes
 
     @property
     def bytes_on_disk(self) -> int:
@@ -313,5 +319,6 @@ class Segments:
             self.is_crowded = True
             return False
         self.is_crowded = False
+        self._filled_bytes += self.segment_bytes
         self._numbers[slot] = 0
         return True

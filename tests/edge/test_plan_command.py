@@ -54,5 +54,22 @@ def test_the_plan_of_a_gateway_file_is_printed_without_asking_a_device(tmp_path:
     assert said.out.count("every period holds") == 2
     assert "no plan for gps" in said.out
     told = sen_edge("plan", str(config), "--json", "--response-ms", "200").told
-    assert told["line"]["holds"]
-    assert told["line"]["percent"] > sen_edge("plan", str(config), "--json").told["line"]["percent"]
+    assert told["buses"]["line"]["holds"]
+    assert told["buses"]["line"]["percent"] > sen_edge("plan", str(config), "--json").told["buses"]["line"]["percent"]
+
+
+def test_the_plan_tells_for_how_many_years_the_card_bears_what_is_recorded(tmp_path: Path) -> None:
+    """What a longer window saves, and what a smaller card costs."""
+    years = {}
+    config = tmp_path / "gateway.yaml"
+    for window_s, card_gb in ((1, 32), (1, 16), (10, 32)):
+        spool = f"commit_s: {window_s}, commit_records: 1000, card_gb: {card_gb}"
+        GatewayFile(folder=tmp_path, buses=[LAN], devices=meters("lan", 10, 1), spool=spool).write()
+        told = sen_edge("plan", str(config), "--json").told["card"]
+        years[window_s, card_gb] = told["years"]
+        per_day = told["records_per_s"] * 86_400 * told["bytes_per_record"]
+        assert told["bytes_per_day"] == pytest.approx(per_day, rel=0.01)
+    assert years[1, 16] == pytest.approx(years[1, 32] / 2, rel=0.01)
+    assert years[10, 32] > 2 * years[1, 32]
+    said = " ".join(sen_edge("plan", str(config)).out.split())
+    assert "a card of 32 GB that can be written 500 times bears this for more than a century" in said

@@ -54,6 +54,8 @@ def status_with(*devices: dict[str, Any]) -> dict[str, Any]:
             "final_total": 1234567890,
             "lost": {"full": 12345678},
             "bytes_written": 123456789012,
+            "bytes_per_record": 123456.789,
+            "card_years": 99.94,
             "bytes_on_disk": 512_000_000,
             "trouble": "spool /var/lib/sen/state/spool: No space left on device; make room on the disk",
             "held": 12345,

@@ -52,6 +52,7 @@ class GatewayFile:
     buses: Sequence[str]
     devices: Sequence[str]
     broker: int = 1
+    spool: str = "commit_records: 60, commit_s: 0.1"
     more: str = ""
 
     def write(self) -> Path:
@@ -62,7 +63,7 @@ class GatewayFile:
             "site: hall",
             "mode: simulated",
             f'hub: {{broker: "mqtt://127.0.0.1:{self.broker}"}}',
-            "spool: {commit_records: 60, commit_s: 0.1}",
+            f"spool: {{{self.spool}}}",
             "send_s: 0.1",
             *([self.more] if self.more else []),
             "buses:",

@@ -2,7 +2,7 @@
 
 import errno
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from edge.spool.disk import PAGE_BYTES, SyncFailedError
@@ -71,19 +71,52 @@ class FakeDisk:
 
     def after_power_cut(self, chance: random.Random) -> "FakeDisk":
         """What is found when the power comes back: of each write since the last sync any sectors, in any order."""
+        share = chance.choice((0.0, 0.5, 0.9, 1.0))
+        return self._with([part for part in self._unsynced_parts() if chance.random() < share])
+
+    def states_after_power_cut(self, chance: random.Random, most: int) -> Iterator["FakeDisk"]:
+        """Different disks that may be found: none of the unsynced sectors, all, any; and any torn at any byte."""
+        parts = self._unsynced_parts()
+        seen: set[tuple[bytes, ...]] = set()
+        for n in range(2 * most):
+            share = (0.0, 1.0)[n] if n < 2 else chance.choice((0.3, 0.6, 0.9, 1.0))
+            kept = [part for part in parts if chance.random() < share]
+            if n > 1 and kept and chance.random() < 0.6:
+                at = chance.randrange(len(kept))
+                kept[at] = _torn(kept[at], chance)
+            found = self._with(kept)
+            key = tuple(bytes(data) for data in found.files.values())
+            if key not in seen:
+                seen.add(key)
+                yield found
+            if len(seen) == most:
+                return
+
+    def _unsynced_parts(self) -> list[tuple[str, int, bytes]]:
+        return [
+            (name, start, sector)
+            for name, writes in self.unsynced.items()
+            for offset, data in writes
+            for start, sector in _sectors(offset, data)
+        ]
+
+    def _with(self, parts: list[tuple[str, int, bytes]]) -> "FakeDisk":
         files = {name: bytearray(data) for name, data in self.durable.items()}
-        for name, writes in self.unsynced.items():
-            share = chance.choice((0.0, 0.5, 0.9, 1.0))
-            for offset, data in writes:
-                for start, sector in _sectors(offset, data):
-                    if chance.random() < share:
-                        files[name][start : start + len(sector)] = sector
+        for name, start, part in parts:
+            files[name][start : start + len(part)] = part
         return FakeDisk(files=files, durable={name: bytearray(data) for name, data in files.items()})
 
     def copy(self) -> "FakeDisk":
         """As it stands, everything durable."""
         files = {name: bytearray(data) for name, data in self.files.items()}
         return FakeDisk(files=files, durable={name: bytearray(data) for name, data in files.items()})
+
+
+def _torn(part: tuple[str, int, bytes], chance: random.Random) -> tuple[str, int, bytes]:
+    """Only the beginning of a part, or only its end."""
+    name, start, data = part
+    at = chance.randrange(len(data))
+    return (name, start, data[:at]) if chance.random() < 0.5 else (name, start + at, data[at:])
 
 
 def _sectors(offset: int, data: bytes) -> list[tuple[int, bytes]]:
