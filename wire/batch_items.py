@@ -8,7 +8,9 @@ differ. `values` holds one `[numbers, missing, qualities]` per point, or only nu
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, groupby, pairwise
 from operator import attrgetter
 
@@ -16,7 +18,7 @@ from wire import columns, device_names, items
 from wire.cbor import Item
 from wire.device_names import MAX_NAME_CHARACTERS
 from wire.errors import TooLargeError, WireError
-from wire.identifiers import GatewayId, SiteId, check_identifier, check_key
+from wire.identifiers import DeviceId, GatewayId, SiteId, check_identifier, check_key
 from wire.records import (
     MAX_EPOCH,
     MAX_SEQ,
@@ -53,8 +55,12 @@ MODES = (
 LOSS_REASONS = (LossReason.FULL, LossReason.CORRUPT, LossReason.TAIL, LossReason.EXPIRED)
 
 
+# Layouts are few, and come again with each batch; the bound is for a sender that makes new ones up.
+_LAYOUTS_REMEMBERED = 256
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Layout:
+class Layout:
     """What all rows of a table have in common."""
 
     site: SiteId
@@ -63,6 +69,44 @@ class _Layout:
     mode: Mode
     kind: RecordKind
     points: tuple[PointLayout, ...]
+
+    def stream(self, device: DeviceId) -> Stream:
+        """The stream of one of its devices."""
+        return Stream(
+            site=self.site,
+            device=device,
+            group=self.group,
+            measurement=self.measurement,
+            mode=self.mode,
+            kind=self.kind,
+            points=self.points,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedTable:
+    """A table whose rows are counted, within the limits, but whose columns are still as they were sent.
+
+    `counts` has the rows of each device, at least one; `values` one item a point. What spreads them out checks them.
+    """
+
+    layout: Layout
+    devices: Sequence[DeviceId]
+    counts: Sequence[int]
+    seqs: Item
+    times_ms: Item
+    time_qualities: Item
+    values: Sequence[Item]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedBatch:
+    """A batch whose tables are still packed."""
+
+    gateway: GatewayId
+    epoch: int
+    tables: tuple[PackedTable, ...]
+    losses: tuple[Loss, ...]
 
 
 def batch_items(batch: Batch) -> Item:
@@ -89,19 +133,24 @@ def batch(item: Item) -> Batch:
     Raises:
         WireError: not a batch, or larger than the limits; found out before anything is spread out.
     """
+    packed = packed_batch(item)
+    records = sorted(chain.from_iterable(map(_records, packed.tables)), key=attrgetter("seq"))
+    _check_seqs([record.seq for record in records])
+    return Batch(gateway=packed.gateway, epoch=packed.epoch, records=tuple(records), losses=packed.losses)
+
+
+def packed_batch(item: Item) -> PackedBatch:
+    """The batch without its rows spread out.
+
+    Raises:
+        WireError: not a batch, or larger than the limits.
+    """
     gateway, epoch, tables, losses = items.fields(item, what="batch", count=4)
     left = _Left(records=MAX_RECORDS, values=MAX_VALUES)
-    records = list(
-        chain.from_iterable(
-            _table_records(table, left) for table in items.array(tables, what="tables", maximum=MAX_RECORDS)
-        )
-    )
-    records.sort(key=attrgetter("seq"))
-    _check_seqs([record.seq for record in records])
-    return Batch(
+    return PackedBatch(
         gateway=GatewayId(name(gateway, what="gateway")),
         epoch=items.integer(epoch, what="epoch", maximum=MAX_EPOCH),
-        records=tuple(records),
+        tables=tuple(_packed_table(table, left) for table in items.array(tables, what="tables", maximum=MAX_RECORDS)),
         losses=tuple(_loss(loss) for loss in items.array(losses, what="losses", maximum=MAX_LOSSES)),
     )
 
@@ -126,7 +175,17 @@ def point_items(points: Sequence[PointLayout]) -> Item:
 
 def points(item: Item) -> tuple[PointLayout, ...]:
     """The points of a layout again."""
-    return tuple(_point(point) for point in items.array(item, what="points", maximum=MAX_POINTS))
+    listed = items.array(item, what="points", maximum=MAX_POINTS)
+    described = [tuple(point) for point in listed if isinstance(point, list)]
+    if len(described) == len(listed):
+        with suppress(TypeError):  # an array in a point: the next line refuses it in its own words
+            return _known_points(tuple(described))
+    return tuple(map(_point, listed))
+
+
+@lru_cache(maxsize=_LAYOUTS_REMEMBERED)
+def _known_points(listed: tuple[tuple[Item, ...], ...]) -> tuple[PointLayout, ...]:
+    return tuple(_point(list(point)) for point in listed)
 
 
 class _Left:
@@ -157,10 +216,10 @@ def _check_seqs(seqs: Iterable[int]) -> None:
             raise WireError(f"batch: two records with seq {after}")
 
 
-def _tables(records: Sequence[Record]) -> dict[_Layout, list[Record]]:
+def _tables(records: Sequence[Record]) -> dict[Layout, list[Record]]:
     # Records of one stream mostly share the object, and a layout is dear to hash: so look by identity first.
     of_stream: dict[int, list[Record]] = {}
-    tables: dict[_Layout, list[Record]] = {}
+    tables: dict[Layout, list[Record]] = {}
     for record in records:
         rows = of_stream.get(id(record.stream))
         if rows is None:
@@ -169,8 +228,8 @@ def _tables(records: Sequence[Record]) -> dict[_Layout, list[Record]]:
     return tables
 
 
-def _layout(stream: Stream) -> _Layout:
-    return _Layout(
+def _layout(stream: Stream) -> Layout:
+    return Layout(
         site=stream.site,
         group=stream.group,
         measurement=stream.measurement,
@@ -180,7 +239,7 @@ def _layout(stream: Stream) -> _Layout:
     )
 
 
-def _table_items(layout: _Layout, records: list[Record]) -> Item:
+def _table_items(layout: Layout, records: list[Record]) -> Item:
     records.sort(key=lambda record: (record.stream.device, record.seq))
     devices = {device: len(list(rows)) for device, rows in groupby(records, key=lambda record: record.stream.device)}
     counts = list(devices.values())
@@ -215,7 +274,7 @@ def _values_items(values: Sequence[Value], counts: Sequence[int]) -> Item:
     return [numbers] if missing is None and qualities is None else [numbers, missing, qualities]
 
 
-def _table_records(item: Item, left: _Left) -> list[Record]:
+def _packed_table(item: Item, left: _Left) -> PackedTable:
     site, group, measurement, mode, kind, layout, devices, rows, seqs, times, time_qualities, values = items.fields(
         item, what="table", count=12
     )
@@ -225,40 +284,40 @@ def _table_records(item: Item, left: _Left) -> list[Record]:
     if min(counts, default=0) < 1:
         raise WireError("table: a device without rows")
     left.take(records=sum(counts), points=len(described))
-    streams = [
-        Stream(
-            site=SiteId(name(site, what="site")),
-            device=device,
-            group=key(group, what="group"),
-            measurement=key(measurement, what="measurement"),
-            mode=items.choice(mode, what="mode", choices=MODES),
-            kind=items.choice(kind, what="kind", choices=tuple(RecordKind)),
-            points=described,
-        )
-        for device in named
-    ]
-    value_items = items.fields(values, what="values", count=len(described))
-    return _records(
-        chain.from_iterable([stream] * count for stream, count in zip(streams, counts, strict=True)),
-        columns.column(seqs, counts),
-        columns.column(times, counts),
-        columns.runs(time_qualities, count=sum(counts)),
-        [_values(value_item, counts) for value_item in value_items],
+    shared = Layout(
+        site=SiteId(name(site, what="site")),
+        group=key(group, what="group"),
+        measurement=key(measurement, what="measurement"),
+        mode=items.choice(mode, what="mode", choices=MODES),
+        kind=items.choice(kind, what="kind", choices=tuple(RecordKind)),
+        points=described,
+    )
+    shared.stream(named[0])  # a stream knows which points may not stand together
+    return PackedTable(
+        layout=shared,
+        devices=named,
+        counts=counts,
+        seqs=seqs,
+        times_ms=times,
+        time_qualities=time_qualities,
+        values=items.fields(values, what="values", count=len(described)),
     )
 
 
-def _records(
-    streams: Iterable[Stream],
-    seqs: list[int],
-    times_ms: list[int],
-    time_qualities: list[int] | None,
-    values: list[list[Value]],
-) -> list[Record]:
-    known = [TimeQuality(code) for code in time_qualities or bytes(len(seqs))]
+def _records(table: PackedTable) -> list[Record]:
+    counts = table.counts
+    streams = map(table.layout.stream, table.devices)
+    known = columns.runs(table.time_qualities, count=sum(counts)) or bytes(sum(counts))
+    values = [_values(item, counts) for item in table.values]
     return [
-        Record(stream=stream, seq=seq, time_ms=time_ms, time_quality=time_quality, values=row)
+        Record(stream=stream, seq=seq, time_ms=time_ms, time_quality=TimeQuality(time_quality), values=row)
         for stream, seq, time_ms, time_quality, row in zip(
-            streams, seqs, times_ms, known, zip(*values, strict=True), strict=True
+            chain.from_iterable([stream] * count for stream, count in zip(streams, counts, strict=True)),
+            columns.column(table.seqs, counts),
+            columns.column(table.times_ms, counts),
+            known,
+            zip(*values, strict=True),
+            strict=True,
         )
     ]
 

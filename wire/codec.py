@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from wire import batch_items, cbor, message_items
-from wire.batch_items import MAX_LOSSES, MAX_POINTS, MAX_RECORDS, MAX_VALUES
+from wire.batch_items import MAX_LOSSES, MAX_POINTS, MAX_RECORDS, MAX_VALUES, PackedBatch
 from wire.cbor import Item
 from wire.envelope import MAX_EXPANDED_BYTES, MAX_PAYLOAD_BYTES, MessageKind, unwrap, wrap
 from wire.errors import TooLargeError, WireError
@@ -25,6 +25,7 @@ __all__ = [
     "decode_batch",
     "decode_commit",
     "decode_inventory",
+    "decode_packed_batch",
     "decode_status",
     "encode_batch",
     "encode_commit",
@@ -52,6 +53,15 @@ def decode_batch(payload: bytes) -> Batch:
         WireError: any other bytes.
     """
     return _decode(MessageKind.BATCH, payload, batch_items.batch)
+
+
+def decode_packed_batch(payload: bytes) -> PackedBatch:
+    """The batch of a payload with its columns still packed, for who reads them as columns.
+
+    Raises:
+        WireError: any other bytes. What is wrong in a column is found by who spreads it out.
+    """
+    return _decode(MessageKind.BATCH, payload, batch_items.packed_batch)
 
 
 def encode_commit(commit: Commit) -> bytes:

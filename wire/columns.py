@@ -54,7 +54,7 @@ def track(item: Item, *, count: int) -> list[int]:
     if count == 1:
         return [_bounded(item, "track")]
     base, *inner = items.array(item, what="track", maximum=4) or [None]
-    return _spread([_bounded(base, "track base")], inner, [count])
+    return spread([_bounded(base, "track base")], inner, [count])
 
 
 def column_item(numbers: Sequence[int], counts: Sequence[int]) -> Item:
@@ -69,7 +69,7 @@ def column_item(numbers: Sequence[int], counts: Sequence[int]) -> Item:
 def column(item: Item, counts: Sequence[int]) -> list[int]:
     """The integers of a column whose runs have `counts` rows."""
     firsts, *inner = items.array(item, what="column", maximum=4) or [None]
-    return _spread(track(firsts, count=len(counts)), inner, counts)
+    return spread(track(firsts, count=len(counts)), inner, counts)
 
 
 def runs_item(codes: Sequence[int]) -> Item:
@@ -158,8 +158,12 @@ def _inner_items(numbers: Sequence[int], counts: Sequence[int]) -> list[Item]:
     return [step, form.value, cbor.typed_array(_width(chosen), chosen)]
 
 
-def _spread(firsts: Sequence[int], inner: Sequence[Item], counts: Sequence[int]) -> list[int]:
-    """The column again. `firsts` has one integer a run; `inner` is [], [step] or [step, form, rest]."""
+def spread(firsts: Sequence[int], inner: Sequence[Item], counts: Sequence[int]) -> list[int]:
+    """A column again. `firsts` has one integer a run; `inner` is [], [step] or [step, form, rest].
+
+    Raises:
+        WireError: not such items, or an integer beyond 2**53.
+    """
     inner_rows = sum(counts) - len(counts)
     if not inner_rows:
         items.fields(list(inner), what="rest of a column of single rows", count=0)
@@ -170,9 +174,9 @@ def _spread(firsts: Sequence[int], inner: Sequence[Item], counts: Sequence[int])
     _, form_item, rest_item = items.fields(list(inner), what="rest of a column", count=3)
     form = items.choice(form_item, what="form", choices=(Form.LINE, Form.DIFFERENCE))
     rest = cbor.integers(rest_item, count=inner_rows)
-    spread = _from_line if form is Form.LINE else _from_differences
+    spread_run = _from_line if form is Form.LINE else _from_differences
     runs_of_rest = _split(rest, [count - 1 for count in counts])
-    return _checked(chain.from_iterable(map(spread, firsts, repeat(step), runs_of_rest)))
+    return _checked(chain.from_iterable(map(spread_run, firsts, repeat(step), runs_of_rest)))
 
 
 def _from_step(first: int, step: int, count: int) -> Iterator[int]:

@@ -7,7 +7,6 @@ I2. A record is immutable once accepted; its time is never moved.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -184,16 +183,3 @@ class Batch:
     epoch: int
     records: tuple[Record, ...]
     losses: tuple[Loss, ...] = ()
-
-
-def point_time_ns(*, epoch: int, seq: int, time_ms: int) -> int:
-    """The stored time of a record: its millisecond, and below it digits that keep two records apart.
-
-    A retry gives the same time; two records of one device in one millisecond stay two points.
-    """
-    return time_ms * 1_000_000 + (seq + (epoch >> 20)) % 1_000_000
-
-
-def values_by_key(record: Record) -> Mapping[str, Value]:
-    """The record's values under their points' keys."""
-    return {point.key: value for point, value in zip(record.stream.points, record.values, strict=True)}

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hub.series.base import Latest, Point
+from hub.series.base import Latest
 from hub.series.names import HUB_MEASUREMENTS
+from hub.series.sheet import Sheet
 from wire.records import Mode
 
 
@@ -24,11 +25,12 @@ class Heard:
         # By gateway, device and group. Changed by `hear` and `remember`, both on the event loop.
         self._last: dict[tuple[str, str, str], LastHeard] = {}
 
-    async def hear(self, points: Sequence[Point]) -> None:
+    async def hear(self, sheets: Sequence[Sheet]) -> None:
         """These were stored."""
-        for point in points:
-            if point.measurement not in HUB_MEASUREMENTS:
-                self._note((point.gateway, point.device, point.group), point.time_ns, point.site, point.mode)
+        for sheet in sheets:
+            for source, time_ns in sheet.newest():
+                if source.measurement not in HUB_MEASUREMENTS:
+                    self._note((source.gateway, source.device, source.group), time_ns, source.site, source.mode)
 
     def remember(self, latest: Iterable[Latest]) -> None:
         """These were in the store before this hub started."""

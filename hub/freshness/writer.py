@@ -12,7 +12,8 @@ from hub.clock import Clock
 from hub.freshness.heard import Heard
 from hub.freshness.promise import freshness_of
 from hub.registry.model import Device, RegistryError
-from hub.series.base import Point, Selection, SeriesError, SeriesStore
+from hub.series.base import Selection, SeriesError, SeriesStore
+from hub.series.sheet import Point, sheets_of
 from wire.messages import GroupInventory
 from wire.records import Quality
 
@@ -69,7 +70,7 @@ class FreshnessWriter:
         now_ns = self._clock.now_ms() * _NS_PER_MS
         points = list(freshness_points(await self._fleet.devices(), self._heard, now_ns=now_ns))
         if points:
-            await self._series.write(points)
+            await self._series.write(sheets_of(points))
 
 
 def freshness_points(devices: Iterable[Device], heard: Heard, *, now_ns: int) -> Iterator[Point]:

@@ -14,7 +14,8 @@ from hub.indicators.stations import Mean, Station, channels_of, stations_of
 from hub.indicators.vn_aqi import DAY_HOURS, FORMULA_VERSION, NOWCAST_HOURS, Pollutant, day_index, hour_index
 from hub.levels.level import HOUR_NS, GatewayHour, Level
 from hub.registry.fleet import Fleet
-from hub.series.base import Point, Selection, SeriesError, SeriesStore, TimeRange
+from hub.series.base import Selection, SeriesError, SeriesStore, TimeRange
+from hub.series.sheet import Point, sheets_of
 from wire.identifiers import GatewayId
 from wire.records import Mode, Quality
 
@@ -130,6 +131,6 @@ def _numbers(means: Sequence[Mean | None]) -> list[float | None]:
 
 
 async def _write(store: SeriesStore, points: Sequence[Point]) -> None:
-    result = await store.write(points)
+    result = await store.write(sheets_of(points))
     if result.unknown is not None or result.refused:
         raise SeriesError(result.unknown or f"an indicator is refused: {next(iter(result.refused.values()))}")

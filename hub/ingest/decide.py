@@ -6,17 +6,21 @@ I3. A seq stands for one record: another content under the same seq is put aside
 I4. A commit speaks only of what its gateway asked about, and only after all of it is final.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from hub.ingest.columns import BatchColumns, RecordColumns, ranges_of, within
 from hub.registry.ledger import EpochView, Settlement
 from hub.registry.model import GatewayState
 from hub.series.names import HUB_MEASUREMENTS
+from wire.batch_items import Layout
 from wire.identifiers import GatewayId
 from wire.messages import Commit, Refusal, Refused
 from wire.quantities import QUANTITIES
 from wire.ranges import RangeSet
-from wire.records import Batch, Loss, Record, Stream
+from wire.records import Loss, Record
 
 EpochKey = tuple[GatewayId, int]
 
@@ -48,7 +52,7 @@ class Quarantine:
 Admission = Accept | Ignore | Quarantine
 
 
-def admit(speaker: GatewayId, state: GatewayState | None, batch: Batch, view: EpochView) -> Admission:
+def admit(speaker: GatewayId, state: GatewayState | None, batch: BatchColumns, view: EpochView) -> Admission:
     """Whether a batch is taken in.
 
     Args:
@@ -61,15 +65,9 @@ def admit(speaker: GatewayId, state: GatewayState | None, batch: Batch, view: Ep
         return Ignore(state)
     if batch.gateway != speaker:
         return Quarantine(f"gateway {speaker} sent a batch in the name of gateway {batch.gateway}")
-    if len((view.ledger.done | asked_by(batch)).ranges) > MAX_LEDGER_RANGES:
+    if len((view.ledger.done | batch.asked).ranges) > MAX_LEDGER_RANGES:
         return Quarantine(f"epoch {batch.epoch:016x}: more than {MAX_LEDGER_RANGES} holes between its records")
     return Accept()
-
-
-def asked_by(batch: Batch) -> RangeSet:
-    """The seqs of the batch: its records and its tombstones."""
-    records = ((record.seq, record.seq) for record in batch.records)
-    return RangeSet.of([*records, *((loss.first, loss.last) for loss in batch.losses)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,51 +102,108 @@ class Question:
     refused_before: tuple[Refused, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Records of one epoch that are to be written."""
+
+    gateway: GatewayId
+    epoch: int
+    columns: RecordColumns
+
+    def item(self, row: int) -> Item:
+        """One of them."""
+        return Item(self.gateway, self.epoch, self.columns.record(row))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """Several accepted batches as one piece of work."""
+    """Several accepted batches as one piece of work. `written` holds the seqs of all parts of an epoch."""
 
-    write: tuple[Item, ...]
+    write: tuple[Part, ...]
+    written: Mapping[EpochKey, RangeSet]
     refused: tuple[RefusedItem, ...]
     conflicts: tuple[Item, ...]
     questions: Mapping[EpochKey, Question]
 
 
-def workload_of(batches: Iterable[Batch], views: Mapping[EpochKey, EpochView]) -> Workload:
+def workload_of(batches: Iterable[BatchColumns], views: Mapping[EpochKey, EpochView]) -> Workload:
     """Bring accepted batches together: each record that is not done once, whatever the batches' cuts."""
-    seen: dict[tuple[EpochKey, int], Record] = {}
-    write: list[Item] = []
+    seen: dict[EpochKey, _Seen] = {}
+    write: list[Part] = []
+    written: dict[EpochKey, RangeSet] = {}
     refused: list[RefusedItem] = []
     conflicts: list[Item] = []
     questions: dict[EpochKey, Question] = {}
     for batch in batches:
-        key = (batch.gateway, batch.epoch)
-        view = views.get(key, EpochView())
-        questions[key] = _asked_too(questions.get(key), batch, view)
-        for record in batch.records:
-            item = Item(batch.gateway, batch.epoch, record)
-            first = seen.setdefault((key, record.seq), record)
-            if first is not record:
-                conflicts += [item] if first != record else []
-            elif record.seq in view.ledger.done:
-                continue
-            elif (detail := unfit(record.stream)) is not None:
-                refused.append(RefusedItem(item, Refusal.UNKNOWN_UNIT, detail))
+        view = views.get(batch.key, EpochView())
+        questions[batch.key] = _asked_too(questions.get(batch.key), batch, view)
+        before = seen.setdefault(batch.key, _Seen())
+        doubled = batch.seqs & before.seqs
+        conflicts += before.conflicts(batch, doubled)
+        before.add(batch)
+        fresh = batch.seqs - doubled - view.ledger.done
+        for part in _parts(batch, fresh):
+            if (detail := unfit(part.columns.layout)) is None:
+                write.append(part)
             else:
-                write.append(item)
-    return Workload(write=tuple(write), refused=tuple(refused), conflicts=tuple(conflicts), questions=questions)
+                items = map(part.item, range(len(part.columns)))
+                refused += [RefusedItem(item, Refusal.UNKNOWN_UNIT, detail) for item in items]
+                fresh -= ranges_of(np.sort(part.columns.seqs))
+        written[batch.key] = written.get(batch.key, RangeSet()) | fresh
+    return Workload(
+        write=tuple(write), written=written, refused=tuple(refused), conflicts=tuple(conflicts), questions=questions
+    )
 
 
-def unfit(stream: Stream) -> str | None:
-    """Why no record of this stream may be stored: it pretends to be the hub's word, or speaks in another unit.
+class _Seen:
+    """The records of one epoch that came before in the same work."""
+
+    def __init__(self) -> None:
+        self.seqs = RangeSet()
+        self._batches: list[BatchColumns] = []
+        # Filled only where a seq comes twice: where each seq was first.
+        self._places: dict[int, tuple[RecordColumns, int]] = {}
+
+    def add(self, batch: BatchColumns) -> None:
+        self.seqs |= batch.seqs
+        self._batches.append(batch)
+
+    def conflicts(self, batch: BatchColumns, doubled: RangeSet) -> list[Item]:
+        """The records of the batch under a seq that stands for another record."""
+        if not doubled:
+            return []
+        for earlier in self._batches:
+            for table in earlier.tables:
+                for row, seq in enumerate(table.seqs.tolist()):
+                    self._places.setdefault(seq, (table, row))
+        self._batches.clear()
+        again = [part.item(row) for part in _parts(batch, doubled) for row in range(len(part.columns))]
+        return [item for item in again if item.record != self._first(item.record.seq)]
+
+    def _first(self, seq: int) -> Record:
+        table, row = self._places[seq]
+        return table.record(row)
+
+
+def _parts(batch: BatchColumns, seqs: RangeSet) -> Iterator[Part]:
+    """The records of the batch with these seqs."""
+    is_whole = seqs == batch.seqs
+    for table in batch.tables:
+        chosen = table if is_whole else table.rows(within(table.seqs, seqs))
+        if len(chosen):
+            yield Part(batch.gateway, batch.epoch, chosen)
+
+
+def unfit(layout: Layout) -> str | None:
+    """Why no record of this layout may be stored: it pretends to be the hub's word, or speaks in another unit.
 
     None where it may be stored.
 
     A quantity that this hub does not know yet is stored: the inventory says what it is.
     """
-    if stream.measurement in HUB_MEASUREMENTS:
-        return f"measurement {stream.measurement}: only the hub writes there; give the group another in its profile"
-    for point in stream.points:
+    if layout.measurement in HUB_MEASUREMENTS:
+        return f"measurement {layout.measurement}: only the hub writes there; give the group another in its profile"
+    for point in layout.points:
         quantity = QUANTITIES.get(point.quantity)
         if quantity is not None and quantity.unit != point.unit:
             return f"point {point.key}: {point.quantity} in {point.unit!r}, expected {quantity.unit!r}"
@@ -160,15 +215,11 @@ def settlements_of(work: Workload, refused: Sequence[RefusedItem]) -> list[Settl
     refused_of: dict[EpochKey, list[Refused]] = {}
     for one in refused:
         refused_of.setdefault(one.item.key, []).append(Refused(seq=one.item.record.seq, reason=one.refusal))
-    written: dict[EpochKey, list[int]] = {}
-    for item in work.write:
-        written.setdefault(item.key, []).append(item.record.seq)
     return [
         Settlement(
             gateway=key[0],
             epoch=key[1],
-            stored=RangeSet.of_numbers(written.get(key, ()))
-            - RangeSet.of_numbers(one.seq for one in refused_of.get(key, ())),
+            stored=work.written[key] - RangeSet.of_numbers(one.seq for one in refused_of.get(key, ())),
             refused=tuple(refused_of.get(key, ())),
             losses=question.losses,
         )
@@ -202,10 +253,10 @@ def credit_of(*, fill: float, most: int) -> int:
     return max(1, min(most, int(most * (1.0 - fill))))
 
 
-def _asked_too(before: Question | None, batch: Batch, view: EpochView) -> Question:
+def _asked_too(before: Question | None, batch: BatchColumns, view: EpochView) -> Question:
     question = before or Question(refused_before=view.refused)
     return Question(
-        asked=question.asked | asked_by(batch),
+        asked=question.asked | batch.asked,
         losses=tuple(dict.fromkeys((*question.losses, *batch.losses))),
         refused_before=question.refused_before,
     )

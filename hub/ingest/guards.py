@@ -97,7 +97,8 @@ def without(work: Workload, held: Sequence[RefusedItem]) -> Workload:
         seq = one.item.record.seq
         unsaid[one.item.key] = unsaid.get(one.item.key, RangeSet()) | RangeSet(((seq, seq),))
     questions = {key: _less(question, unsaid.get(key)) for key, question in work.questions.items()}
-    return replace(work, questions=questions)
+    written = {key: seqs - unsaid.get(key, RangeSet()) for key, seqs in work.written.items()}
+    return replace(work, questions=questions, written=written)
 
 
 def _less(question: Question, unsaid: RangeSet | None) -> Question:

@@ -1,33 +1,49 @@
-"""A record as the series store's point. Pure.
+"""Records as the series store's points. Pure.
 
 I1. The same record always gives the same point: everything in it comes from the record.
 """
 
-from hub.series.base import Point
+import numpy as np
+
+from hub.ingest.columns import RecordColumns
+from hub.series.sheet import Codes, Integers, Sheet, Source
 from wire.identifiers import GatewayId
-from wire.records import Quality, Record, TimeQuality, Value, point_time_ns, values_by_key
+from wire.records import Quality
 
 
-def point_of(gateway: GatewayId, epoch: int, record: Record) -> Point:
-    """The point that stands for this record for ever.
+def sheet_of(gateway: GatewayId, epoch: int, columns: RecordColumns) -> Sheet:
+    """The points that stand for these records for ever.
 
     A value that is good by itself is marked where the record's time is not known for certain.
     """
-    values = values_by_key(record)
-    return Point(
-        measurement=record.stream.measurement,
-        site=record.stream.site,
-        gateway=gateway,
-        device=record.stream.device,
-        group=record.stream.group,
-        mode=record.stream.mode,
-        time_ns=point_time_ns(epoch=epoch, seq=record.seq, time_ms=record.time_ms),
-        fields={key: value.number for key, value in values.items() if value.number is not None},
-        qualities={key: _quality(value, record.time_quality) for key, value in values.items()},
+    layout = columns.layout
+    return Sheet(
+        sources=[
+            Source(layout.measurement, layout.site, gateway, device, layout.group, layout.mode)
+            for device in columns.devices
+        ],
+        source_of=columns.device_of,
+        times_ns=point_times_ns(epoch=epoch, seqs=columns.seqs, times_ms=columns.times_ms),
+        keys=tuple(point.key for point in layout.points),
+        numbers=columns.numbers,
+        missing=columns.missing,
+        qualities=_qualities(columns),
     )
 
 
-def _quality(value: Value, time_quality: TimeQuality) -> Quality:
-    if time_quality is TimeQuality.SYNCED:
-        return value.quality
-    return max(value.quality, Quality.TIME_ESTIMATED)
+def point_times_ns(*, epoch: int, seqs: Integers, times_ms: Integers) -> Integers:
+    """The stored times of records of one epoch: the millisecond, and below it digits that keep two records apart.
+
+    A retry gives the same time; two records of one device in one millisecond stay two points.
+    """
+    times_ns: Integers = times_ms * 1_000_000 + (seqs + (epoch >> 20)) % 1_000_000
+    return times_ns
+
+
+def _qualities(columns: RecordColumns) -> Codes | None:
+    if columns.time_qualities is None:
+        return columns.qualities
+    of_time = np.where(columns.time_qualities > 0, Quality.TIME_ESTIMATED, Quality.GOOD).astype(np.uint8)
+    if columns.qualities is None:
+        return np.tile(of_time, (len(columns.numbers), 1))
+    return np.maximum(columns.qualities, of_time)

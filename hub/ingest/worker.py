@@ -9,26 +9,28 @@ I3. Nothing that a message holds can end the worker.
 
 import asyncio
 import logging
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TypeVar, assert_never
 
 from hub.clock import Clock
 from hub.ingest import dead_letters
 from hub.ingest.announcements import Announcements
 from hub.ingest.books import Books
+from hub.ingest.columns import BatchColumns, read_batch
 from hub.ingest.counters import IngestCounters
 from hub.ingest.decide import (
     Accept,
     EpochKey,
     Ignore,
-    Item,
+    Part,
     Quarantine,
     RefusedItem,
     Workload,
     admit,
-    asked_by,
     commits_of,
     credit_of,
     settlements_of,
@@ -36,16 +38,15 @@ from hub.ingest.decide import (
 )
 from hub.ingest.guards import UNOPENED, Guards, without
 from hub.ingest.inbox import Inbox, Message
-from hub.ingest.points import point_of
+from hub.ingest.points import sheet_of
 from hub.registry.ledger import EpochView
 from hub.registry.model import DeadLetter, DeadReason, GatewayState, RegistryError
 from hub.series.base import SeriesStore
-from wire.codec import decode_batch, encode_commit
+from wire.codec import encode_commit
 from wire.errors import WireError
 from wire.identifiers import GatewayId
 from wire.messages import Refusal
 from wire.ranges import RangeSet
-from wire.records import Batch
 from wire.topics import Down, Up, down_topic, parse_up
 
 _logger = logging.getLogger(__name__)
@@ -76,12 +77,12 @@ class _Read:
     """A batch that could be read."""
 
     message: Message
-    batch: Batch
+    batch: BatchColumns
 
     @property
     def key(self) -> EpochKey:
         """The epoch it speaks of."""
-        return self.batch.gateway, self.batch.epoch
+        return self.batch.key
 
 
 class IngestWorker:
@@ -197,7 +198,7 @@ class IngestWorker:
         read = [one for message in active if (one := self._read(message, letters)) is not None]
         asked: dict[EpochKey, RangeSet] = {}
         for one in read:
-            asked[one.key] = asked.get(one.key, RangeSet()) | asked_by(one.batch)
+            asked[one.key] = asked.get(one.key, RangeSet()) | one.batch.asked
         views = await self._persistently(lambda: self._registry.ledger.views(asked))
         accepted = [one.batch for one in read if self._is_admitted(one, states, views, letters)]
         await self._finish(workload_of(accepted, views), letters)
@@ -224,7 +225,7 @@ class IngestWorker:
             self._put_aside(message, DeadReason.UNREADABLE, UNOPENED, letters)
             return None
         try:
-            return _Read(message, decode_batch(message.payload))
+            return _Read(message, read_batch(message.payload))
         except WireError as error:
             self._put_aside(message, DeadReason.UNREADABLE, str(error), letters)
         except Exception as error:
@@ -242,7 +243,7 @@ class IngestWorker:
         match admit(one.message.gateway, states.get(one.message.gateway), one.batch, views[one.key]):
             case Accept():
                 done = views[one.key].ledger.done
-                self._counts["records_again"] += sum(record.seq in done for record in one.batch.records)
+                self._counts["records_again"] += len(one.batch.seqs & done)
                 return True
             case Quarantine(detail):
                 self._put_aside(one.message, DeadReason.FORGED, detail, letters)
@@ -288,18 +289,24 @@ class IngestWorker:
             await self._publish(down_topic(commit.gateway, Down.COMMIT), encode_commit(commit))
             self._counts["commits"] += 1
 
-    async def _store(self, items: Sequence[Item]) -> list[RefusedItem]:
+    async def _store(self, parts: Sequence[Part]) -> list[RefusedItem]:
         """Write until the outcome is known; returns what the store refuses for ever."""
-        if not items:
+        if not parts:
             return []
-        points = [point_of(item.gateway, item.epoch, item.record) for item in items]
+        sheets = [sheet_of(part.gateway, part.epoch, part.columns) for part in parts]
         delay_s = self._limits.retry_first_s
         began_s = self._clock.monotonic_s()
-        while (result := await self._series.write(points)).unknown is not None:
+        while (result := await self._series.write(sheets)).unknown is not None:
             delay_s = await self._wait(result.unknown, delay_s)
         self._write_delay_s = self._clock.monotonic_s() - began_s
         self._well_again()
-        return [RefusedItem(items[index], Refusal.DATABASE, reason) for index, reason in result.refused.items()]
+        ends = list(accumulate(len(part.columns) for part in parts))
+        refused: list[RefusedItem] = []
+        for place, reason in result.refused.items():
+            at = bisect_right(ends, place)
+            item = parts[at].item(place - (ends[at] - len(parts[at].columns)))
+            refused.append(RefusedItem(item, Refusal.DATABASE, reason))
+        return refused
 
     async def _persistently(self, act: Callable[[], Awaitable[_Result]]) -> _Result:
         """Do it until the registry's database takes it."""

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hub.series.base import Point, Sample, SeriesKey
+from hub.series.base import Sample, SeriesKey
+from hub.series.sheet import Point
 from wire.identifiers import QUALITY_SUFFIX, RESERVED_POINT_KEYS
 from wire.quantities import QUANTITIES, Quantity, QuantityKind
 from wire.records import Mode, Quality

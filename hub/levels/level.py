@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from hub.series.base import Point, TimeRange
+import numpy as np
+
+from hub.series.base import TimeRange
+from hub.series.sheet import Sheet
 
 NS_PER_S: Final = 1_000_000_000
 FIVE_MINUTES_NS: Final = 300 * NS_PER_S
@@ -50,18 +53,19 @@ def bucket_of(bucket: str, level: Level) -> str:
     return bucket if level is Level.RAW else f"{bucket}_{level.value}"
 
 
-def touched_by(points: Iterable[Point], *, start_ns: int, end_ns: int) -> dict[GatewayHour, int]:
+def touched_by(sheets: Iterable[Sheet], *, start_ns: int, end_ns: int) -> dict[GatewayHour, int]:
     """The windows these points lie in, as bits; what lies outside the two times touches nothing."""
     touched: dict[GatewayHour, int] = {}
-    last: tuple[str, int] | None = None
-    for point in points:
-        window = point.time_ns // FIVE_MINUTES_NS
-        if (point.gateway, window) == last or not start_ns <= point.time_ns < end_ns:
-            continue  # most points of a write lie where the one before lay
-        last = (point.gateway, window)
-        hour, place = divmod(window, WINDOWS_PER_HOUR)
-        key = GatewayHour(hour, point.gateway)
-        touched[key] = touched.get(key, 0) | 1 << place | HOUR_BIT
+    for sheet in sheets:
+        gateways = list(dict.fromkeys(source.gateway for source in sheet.sources))
+        of_source = np.array([gateways.index(source.gateway) for source in sheet.sources])
+        is_inside = (start_ns <= sheet.times_ns) & (sheet.times_ns < end_ns)
+        windows = sheet.times_ns[is_inside] // FIVE_MINUTES_NS
+        pairs = np.unique(windows * len(gateways) + of_source[sheet.source_of[is_inside]])
+        for window, gateway in (divmod(pair, len(gateways)) for pair in pairs.tolist()):
+            hour, place = divmod(window, WINDOWS_PER_HOUR)
+            key = GatewayHour(hour, gateways[gateway])
+            touched[key] = touched.get(key, 0) | 1 << place | HOUR_BIT
     return touched
 
 

@@ -15,7 +15,8 @@ from typing import Final, TypeVar
 
 from hub.clock import Clock
 from hub.levels.level import NS_PER_S, GatewayHour, Touched, closed_bits, touched_by
-from hub.series.base import Point, SeriesError
+from hub.series.base import SeriesError
+from hub.series.sheet import Sheet
 
 _Result = TypeVar("_Result")
 
@@ -72,7 +73,7 @@ class TouchedWindows:
         self._on_disk: dict[GatewayHour, int] = {}
         self._since: dict[GatewayHour, int] = {}
 
-    async def touch(self, points: Sequence[Point]) -> None:
+    async def touch(self, sheets: Sequence[Sheet]) -> None:
         """Remember the windows that these points lie in.
 
         Raises:
@@ -80,7 +81,7 @@ class TouchedWindows:
         """
         now_ns = self._now_ns()
         start_ns = 0 if self._keep_ns is None else now_ns - self._keep_ns
-        touched = touched_by(points, start_ns=start_ns, end_ns=now_ns + AHEAD_NS)
+        touched = touched_by(sheets, start_ns=start_ns, end_ns=now_ns + AHEAD_NS)
         await self.put({key: bits for key, bits in touched.items() if bits & ~self._on_disk.get(key, 0)})
 
     async def put(self, touched: Touched) -> None:

@@ -6,7 +6,6 @@ from typing import TypeAlias
 from hub.series.base import (
     Aggregate,
     Latest,
-    Point,
     Sample,
     Selection,
     SeriesError,
@@ -16,9 +15,10 @@ from hub.series.base import (
     TimeRange,
     WriteResult,
 )
+from hub.series.sheet import Sheet, without
 
 # Is told of points that are stored. Where it raises SeriesError, the write counts as unknown and is done again.
-Watcher: TypeAlias = Callable[[Sequence[Point]], Awaitable[None]]
+Watcher: TypeAlias = Callable[[Sequence[Sheet]], Awaitable[None]]
 
 
 class WatchedSeries:
@@ -28,12 +28,12 @@ class WatchedSeries:
         self._store = store
         self._watchers = watchers
 
-    async def write(self, points: Sequence[Point]) -> WriteResult:
+    async def write(self, sheets: Sequence[Sheet]) -> WriteResult:
         """Store the points, then tell the watchers, then answer."""
-        result = await self._store.write(points)
+        result = await self._store.write(sheets)
         if result.unknown is not None:
             return result
-        stored = [point for index, point in enumerate(points) if index not in result.refused]
+        stored = without(sheets, result.refused)
         try:
             for watcher in self._watchers:
                 await watcher(stored)

@@ -13,7 +13,8 @@ from hub.levels.fold import Fold, QuantityOf, folds_by_window, point_of
 from hub.levels.level import FIVE_MINUTES_NS, HOUR_BIT, GatewayHour, Level, to_read, windows_of
 from hub.levels.touched import Due, TouchedWindows
 from hub.registry.model import RegistryError
-from hub.series.base import Point, Selection, SeriesError, SeriesKey, SeriesStore, TimeRange
+from hub.series.base import Selection, SeriesError, SeriesKey, SeriesStore, TimeRange
+from hub.series.sheet import Point, sheets_of
 
 _log = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ class LevelWriter:
     async def _write(self, level: Level, points: Sequence[Point]) -> None:
         if not points:
             return
-        result = await self._stores[level].write(points)
+        result = await self._stores[level].write(sheets_of(points))
         if result.unknown is not None:
             raise SeriesError(result.unknown)
         for index, reason in result.refused.items():

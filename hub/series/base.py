@@ -10,33 +10,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from hub.series.sheet import Sheet
 from wire.records import Mode, Quality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """One record as it is stored: a row of a measurement.
-
-    `fields` holds the known numbers by point key; `qualities` the quality of every point of the record, known or
-    not. Stores keep `quality` (the worst) as an integer always, and `<key>_quality` where a point is not good.
-    """
-
-    measurement: str
-    site: str
-    gateway: str
-    device: str
-    group: str
-    mode: Mode
-    time_ns: int
-    fields: Mapping[str, float]
-    qualities: Mapping[str, Quality]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WriteResult:
-    """What became of the points of one `write`, by their index: all others are stored.
+    """What became of the points of one `write`, by their place (counted through all sheets): all others are stored.
 
-    `refused` maps an index to the database's reason, and is final. `unknown` is set when the outcome of those not
+    `refused` maps a place to the database's reason, and is final. `unknown` is set when the outcome of those not
     refused cannot be known (time-out, connection lost, server in trouble): they must be written again.
     """
 
@@ -121,8 +103,8 @@ class SeriesError(Exception):
 class SeriesStore(Protocol):
     """Where series live. One contract suite runs on every implementation."""
 
-    async def write(self, points: Sequence[Point]) -> WriteResult:
-        """Store the points durably; the result says what became of each."""
+    async def write(self, sheets: Sequence[Sheet]) -> WriteResult:
+        """Store the points of these sheets durably; the result says what became of each."""
         ...
 
     async def series(self, selection: Selection) -> list[SeriesKey]:

@@ -10,7 +10,7 @@ Writes use line protocol; reads use the InfluxQL that 1.x, 2.x (through a DBRP m
 """
 
 import gzip
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,7 +20,6 @@ from hub.series import influxql
 from hub.series.base import (
     Aggregate,
     Latest,
-    Point,
     Sample,
     Selection,
     SeriesError,
@@ -29,11 +28,14 @@ from hub.series.base import (
     TimeRange,
     WriteResult,
 )
-from hub.series.line_protocol import UnwritableError, line_of
+from hub.series.line_protocol import Lines, lines_of
 from hub.series.names import HUB_MEASUREMENTS, names_a_series
+from hub.series.sheet import Sheet
 
 # Level 1 makes a line a sixth of its size and costs the database little.
 _GZIP_LEVEL = 1
+# More at a time costs the database no less a line, and leaves more to bisect where one is refused.
+_LINES_PER_REQUEST = 5000
 _REJECTED = frozenset({400, 413, 422})
 _SUCCESS = frozenset({200, 204})
 # What the rejections of 1.x, 2.x and 3 say when the points, not the request, are at fault.
@@ -109,16 +111,12 @@ class InfluxSeriesStore:
         # Whether the 1.x database is known to be there; changed by `_post` and `_create_database` only.
         self._database_is_there = settings.api is InfluxApi.V2
 
-    async def write(self, points: Sequence[Point]) -> WriteResult:
+    async def write(self, sheets: Sequence[Sheet]) -> WriteResult:
         """Store the points; those at fault are found by bisection."""
         refused: dict[int, str] = {}
-        lines: dict[int, str] = {}
-        for index, point in enumerate(points):
-            try:
-                lines[index] = line_of(point)
-            except UnwritableError as error:
-                refused[index] = str(error)
-        unknown = await self._write_lines(lines, refused)
+        unknown: str | None = None
+        for lines in lines_of(sheets, refused, most=_LINES_PER_REQUEST):
+            unknown = await self._write_lines(lines, refused) or unknown
         return WriteResult(refused=refused, unknown=unknown)
 
     async def series(self, selection: Selection) -> list[SeriesKey]:
@@ -191,31 +189,30 @@ class InfluxSeriesStore:
         """Release the connections."""
         await self._client.aclose()
 
-    async def _write_lines(self, lines: Mapping[int, str], refused: dict[int, str]) -> str | None:
+    async def _write_lines(self, lines: Lines, refused: dict[int, str]) -> str | None:
         """Write the lines, bisecting; adds to `refused` and returns why the rest is unknown, if it is."""
-        pending = [list(lines)] if lines else []
+        pending = [lines]
         while pending:
-            indexes = pending.pop()
-            match await self._post([lines[index] for index in indexes]):
+            some = pending.pop()
+            match await self._post(some.text):
                 case _Stored():
                     pass
                 case _Unknown(reason):
                     return reason
-                case _Rejected(reason) if len(indexes) == 1:
-                    refused[indexes[0]] = reason
+                case _Rejected(reason) if len(some.rows) == 1:
+                    refused[int(some.rows[0])] = reason
                 case _Rejected():
-                    middle = len(indexes) // 2
-                    pending += [indexes[middle:], indexes[:middle]]
+                    pending += reversed(some.halves())
         return None
 
-    async def _post(self, lines: Sequence[str]) -> _Stored | _Rejected | _Unknown:
+    async def _post(self, text: bytes) -> _Stored | _Rejected | _Unknown:
         try:
             if not self._database_is_there:
                 await self._create_database()
             response = await self._client.post(
                 self._write_path(),
                 params=self._write_params(),
-                content=gzip.compress("\n".join(lines).encode("ascii"), _GZIP_LEVEL),
+                content=gzip.compress(text, _GZIP_LEVEL, mtime=0),
                 headers={"Content-Encoding": "gzip", "Content-Type": "text/plain; charset=utf-8"},
             )
         except (httpx.HTTPError, SeriesError) as error:

@@ -4,9 +4,13 @@ The names of a point become tags, tables and fields; only what the patterns of `
 and none of it needs escaping in line protocol, in InfluxQL or in SQL.
 """
 
-import math
+from collections.abc import Sequence
+from functools import lru_cache
 
-from hub.series.base import Point, Selection
+import numpy as np
+
+from hub.series.base import Selection
+from hub.series.sheet import Sheet, Source
 from wire.errors import WireError
 from wire.identifiers import QUALITY_SUFFIX, check_identifier, check_key, check_point_key
 from wire.records import Quality
@@ -15,23 +19,21 @@ from wire.records import Quality
 HUB_MEASUREMENTS = frozenset({"freshness", "gateway", "hub", "indicator"})
 # Stored times are signed 64 bit; InfluxDB keeps the two highest for itself.
 MAX_TIME_NS = 2**63 - 3
+_SOURCES_REMEMBERED = 50_000
 
 
-def worst_quality(point: Point) -> Quality:
-    """The quality stored with the point as a whole: the worst of its values'."""
-    return max(point.qualities.values())
-
-
-def why_unwritable(point: Point) -> str | None:
-    """Why no store may ever take this point; None where it may be written."""
-    try:
-        _check_names(point)
-        _check_values(point)
-    except WireError as error:
-        return str(error)
-    if not 0 <= point.time_ns <= MAX_TIME_NS:
-        return f"time {point.time_ns} ns: expected 0 to {MAX_TIME_NS} (1970 to 2262)"
-    return None
+def faults_of(sheet: Sheet) -> dict[int, str]:
+    """Why no store may ever take some of these points, by row; empty where all may be written."""
+    if (reason := _fault_of_keys(sheet.keys)) is not None:
+        return dict.fromkeys(range(len(sheet)), reason)
+    faults: dict[int, str] = {}
+    forged = {at: reason for at, source in enumerate(sheet.sources) if (reason := _fault_of(source)) is not None}
+    if forged:
+        faults |= {row: forged[at] for row, at in enumerate(sheet.source_of.tolist()) if at in forged}
+    outside = (sheet.times_ns < 0) | (sheet.times_ns > MAX_TIME_NS)
+    for row in np.flatnonzero(outside).tolist():
+        faults[row] = f"time {sheet.times_ns[row]} ns: expected 0 to {MAX_TIME_NS} (1970 to 2262)"
+    return faults | _faults_of_values(sheet)
 
 
 def names_a_series(selection: Selection) -> bool:
@@ -48,26 +50,40 @@ def names_a_series(selection: Selection) -> bool:
     return True
 
 
-def _check_names(point: Point) -> None:
-    check_key(point.measurement, what="measurement")
-    check_key(point.group, what="group")
-    check_identifier(point.site, what="site")
-    check_identifier(point.gateway, what="gateway")
-    check_identifier(point.device, what="device")
-    for key in point.qualities:
-        check_point_key(key)
-        if key + QUALITY_SUFFIX in point.qualities:
-            raise WireError(f"point {key + QUALITY_SUFFIX!r}: this is where the quality of point {key!r} is stored")
+@lru_cache(maxsize=_SOURCES_REMEMBERED)
+def _fault_of(source: Source) -> str | None:
+    try:
+        check_key(source.measurement, what="measurement")
+        check_key(source.group, what="group")
+        check_identifier(source.site, what="site")
+        check_identifier(source.gateway, what="gateway")
+        check_identifier(source.device, what="device")
+    except WireError as error:
+        return str(error)
+    return None
 
 
-def _check_values(point: Point) -> None:
-    if not point.qualities:
-        raise WireError("the point has no values: expected at least one, known or not")
-    for key, number in point.fields.items():
-        if key not in point.qualities:
-            raise WireError(f"point {key!r}: a number without a quality")
-        if not math.isfinite(number):
-            raise WireError(f"point {key!r}: {number} is not a number that can be stored")
-    for key, quality in point.qualities.items():
-        if quality is Quality.GOOD and key not in point.fields:
-            raise WireError(f"point {key!r}: good, but without a number")
+def _fault_of_keys(keys: Sequence[str]) -> str | None:
+    if not keys:
+        return "the point has no values: expected at least one, known or not"
+    for key in keys:
+        try:
+            check_point_key(key)
+        except WireError as error:
+            return str(error)
+        if key + QUALITY_SUFFIX in keys:
+            return f"point {key + QUALITY_SUFFIX!r}: this is where the quality of point {key!r} is stored"
+    return None
+
+
+def _faults_of_values(sheet: Sheet) -> dict[int, str]:
+    faults: dict[int, str] = {}
+    no_numbers = ~np.isfinite(sheet.numbers)
+    if sheet.missing is not None:
+        no_numbers &= ~sheet.missing
+        good = sheet.missing if sheet.qualities is None else sheet.missing & (sheet.qualities == Quality.GOOD.value)
+        for at, row in np.argwhere(good).tolist():
+            faults[row] = f"point {sheet.keys[at]!r}: good, but without a number"
+    for at, row in np.argwhere(no_numbers).tolist():
+        faults[row] = f"point {sheet.keys[at]!r}: {sheet.numbers[at, row]} is not a number that can be stored"
+    return faults

@@ -19,7 +19,6 @@ from typing import TypeVar, assert_never
 from hub.series.base import (
     Aggregate,
     Latest,
-    Point,
     Sample,
     Selection,
     SeriesError,
@@ -28,11 +27,11 @@ from hub.series.base import (
     TimeRange,
     WriteResult,
 )
-from hub.series.names import HUB_MEASUREMENTS, why_unwritable, worst_quality
+from hub.series.names import HUB_MEASUREMENTS, faults_of
+from hub.series.sheet import Sheet, Source
 from wire.records import Mode, Quality
 
 _Result = TypeVar("_Result")
-_TagSet = tuple[str, str, str, str, str, str]
 
 _SYNCHRONOUS_FULL = 2
 _SCHEMA_VERSION = 1
@@ -132,13 +131,20 @@ class SqliteSeriesStore:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="series-write")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="series-read")
         # Changed by the writer thread only, after a commit: what is here is in the file.
-        self._source_ids: dict[_TagSet, int] = {}
+        self._source_ids: dict[Source, int] = {}
         self._series_ids: dict[tuple[int, str], int] = {}
 
-    async def write(self, points: Sequence[Point]) -> WriteResult:
+    async def write(self, sheets: Sequence[Sheet]) -> WriteResult:
         """Store the points in one transaction."""
-        refused = {index: reason for index, point in enumerate(points) if (reason := why_unwritable(point)) is not None}
-        good = [point for index, point in enumerate(points) if index not in refused]
+        refused: dict[int, str] = {}
+        good: list[Sheet] = []
+        begin = 0
+        for sheet in sheets:
+            faults = faults_of(sheet)
+            refused |= {begin + row: reason for row, reason in faults.items()}
+            begin += len(sheet)
+            if len(faults) < len(sheet):
+                good.append(sheet.without(faults) if faults else sheet)
         unknown = await asyncio.get_running_loop().run_in_executor(self._writer, self._write, good)
         return WriteResult(refused=refused, unknown=unknown)
 
@@ -216,16 +222,17 @@ class SqliteSeriesStore:
         except sqlite3.Error as error:
             raise SeriesError(f"series file {self._path}: {error}; see `sen-hub status`") from error
 
-    def _write(self, points: Sequence[Point]) -> str | None:
+    def _write(self, sheets: Sequence[Sheet]) -> str | None:
         """Write in the writer thread; a text where the outcome is not known."""
-        if not points:
+        if not sheets:
             return None
-        sources: dict[_TagSet, int] = {}
+        sources: dict[Source, int] = {}
         series: dict[tuple[int, str], int] = {}
         try:
             self._writer_db.execute("BEGIN IMMEDIATE")
             try:
-                self._write_in_transaction(points, sources, series)
+                for sheet in sheets:
+                    self._write_in_transaction(sheet, sources, series)
                 self._writer_db.execute("COMMIT")
             except BaseException:
                 if self._writer_db.in_transaction:
@@ -238,25 +245,36 @@ class SqliteSeriesStore:
         return None
 
     def _write_in_transaction(
-        self, points: Sequence[Point], sources: dict[_TagSet, int], series: dict[tuple[int, str], int]
+        self, sheet: Sheet, sources: dict[Source, int], series: dict[tuple[int, str], int]
     ) -> None:
-        point_rows: list[tuple[int, int, int]] = []
-        value_rows: list[tuple[int, int, float | None, int]] = []
-        for point in points:
-            tags = (point.measurement, point.site, point.gateway, point.device, point.group, point.mode.value)
-            source_id = self._source_ids.get(tags) or sources.get(tags) or self._new_source(tags, sources)
-            point_rows.append((source_id, point.time_ns, worst_quality(point).value))
-            for field, quality in point.qualities.items():
-                key = (source_id, field)
-                series_id = self._series_ids.get(key) or series.get(key) or self._new_series(key, series)
-                value_rows.append((series_id, point.time_ns, point.fields.get(field), quality.value))
-        self._writer_db.executemany("INSERT OR REPLACE INTO point VALUES (?, ?, ?)", point_rows)
-        self._writer_db.executemany("INSERT OR REPLACE INTO value VALUES (?, ?, ?, ?)", value_rows)
+        source_ids = {
+            at: self._source_ids.get(source) or sources.get(source) or self._new_source(source, sources)
+            for at in set(sheet.source_of.tolist())
+            if (source := sheet.sources[at])
+        }
+        of_rows = [source_ids[at] for at in sheet.source_of.tolist()]
+        times_ns = sheet.times_ns.tolist()
+        self._writer_db.executemany(
+            "INSERT OR REPLACE INTO point VALUES (?, ?, ?)", zip(of_rows, times_ns, sheet.worst_qualities, strict=True)
+        )
+        for place, key in enumerate(sheet.keys):
+            series_ids = {
+                id_: self._series_ids.get((id_, key)) or series.get((id_, key)) or self._new_series((id_, key), series)
+                for id_ in source_ids.values()
+            }
+            values = zip(
+                [series_ids[id_] for id_ in of_rows],
+                times_ns,
+                sheet.known_numbers(place),
+                sheet.key_qualities(place),
+                strict=True,
+            )
+            self._writer_db.executemany("INSERT OR REPLACE INTO value VALUES (?, ?, ?, ?)", values)
 
-    def _new_source(self, tags: _TagSet, found: dict[_TagSet, int]) -> int:
-        self._writer_db.execute(_NEW_SOURCE, tags)
-        found[tags] = int(self._writer_db.execute(_SOURCE_ID, tags).fetchone()[0])
-        return found[tags]
+    def _new_source(self, source: Source, found: dict[Source, int]) -> int:
+        self._writer_db.execute(_NEW_SOURCE, source)
+        found[source] = int(self._writer_db.execute(_SOURCE_ID, source).fetchone()[0])
+        return found[source]
 
     def _new_series(self, key: tuple[int, str], found: dict[tuple[int, str], int]) -> int:
         self._writer_db.execute("INSERT OR IGNORE INTO series (source_id, field) VALUES (?, ?)", key)

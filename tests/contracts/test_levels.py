@@ -11,8 +11,9 @@ from hub.levels.level import FIVE_MINUTES_NS, HOUR_NS, Level, bucket_of
 from hub.levels.touched import TouchedWindows
 from hub.levels.watched import WatchedSeries
 from hub.levels.writer import LevelWriter
-from hub.series.base import Aggregate, Point, Sample, Selection, SeriesKey, SeriesStore, TimeRange, WriteResult
+from hub.series.base import Aggregate, Sample, Selection, SeriesKey, SeriesStore, TimeRange, WriteResult
 from hub.series.influx import InfluxApi, InfluxSeriesStore, InfluxSettings
+from hub.series.sheet import Point, sheets_of
 from hub.series.sqlite import SqliteSeriesStore
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_series import FakeSeriesStore
@@ -88,7 +89,7 @@ async def test_each_level_is_read_like_raw_series_under_the_same_names(
         point(BEGIN + 3, 999.0, 0.0, quality=Quality.OUT_OF_RANGE),
         point(BEGIN + second, None, 90.0, quality=Quality.TIMEOUT),
     ]
-    assert await series.write(stored) == WriteResult()
+    assert await series.write(sheets_of(stored)) == WriteResult()
     clock.advance(2 * 3600)
     await writer.catch_up()
     fine, hourly = stores[Level.FIVE_MINUTES], stores[Level.HOURLY]
@@ -113,7 +114,7 @@ async def test_each_level_is_read_like_raw_series_under_the_same_names(
         mean = await store.windows(key("temperature"), ALWAYS, aggregate=Aggregate.MAX, window_ns=HOUR_NS)
         assert mean, "the same question has an answer on every level"
 
-    assert await series.write([point(BEGIN + 4, 24.0, 0.0)]) == WriteResult()
+    assert await series.write(sheets_of([point(BEGIN + 4, 24.0, 0.0)])) == WriteResult()
     await writer.catch_up()
     assert (await at(hourly, "temperature"))[0].number == 22.0, "late data change the hour"
     assert len(await hourly.span(Selection(field="temperature"), ALWAYS)) == 1

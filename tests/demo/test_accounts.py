@@ -14,7 +14,7 @@ from hub.config import make_folder, open_folder
 from hub.registry.ledger import Settlement
 from hub.registry.model import Site
 from hub.registry.store import Registry
-from hub.series.base import Point
+from hub.series.sheet import Point, sheets_of
 from tests.support.speaking_gateway import stream
 from wire.identifiers import GatewayId, SiteId
 from wire.ranges import RangeSet
@@ -88,7 +88,7 @@ async def test_records_are_counted_in_the_store_the_ledger_and_the_spool(tmp_pat
     await registry.ledger.settle([settled], now_ms=NOW_MS)
     await registry.close()
     store = make_series(hub)
-    await store.write([*(point(number, Mode.SIMULATED) for number in range(3)), point(3, Mode.LIVE)])
+    await store.write(sheets_of([*(point(number, Mode.SIMULATED) for number in range(3)), point(3, Mode.LIVE)]))
     await store.close()
 
     path = tmp_path / "gw-1" / "state" / "spool"

@@ -12,7 +12,8 @@ from hub.levels.service import Levels
 from hub.levels.touched import TouchedWindows
 from hub.registry.model import Site
 from hub.registry.store import Registry
-from hub.series.base import Point, Selection, SeriesStore, TimeRange, WriteResult
+from hub.series.base import Selection, SeriesStore, TimeRange, WriteResult
+from hub.series.sheet import Point, sheets_of
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_series import FakeSeriesStore
 from wire.identifiers import DeviceId, GatewayId, SiteId
@@ -70,7 +71,7 @@ class Station:
         await self.registry.fleet.record_inventory(Inventory(gateway=GATEWAY, site=SITE, devices=(device,)))
 
     async def measures(self, points: Sequence[Point]) -> None:
-        assert await self.levels.series.write(points) == WriteResult()
+        assert await self.levels.series.write(sheets_of(points)) == WriteResult()
         while await self.levels.catch_up():
             pass
 

@@ -7,7 +7,8 @@ from hub.freshness.heard import Heard
 from hub.freshness.promise import Freshness, freshness_of, is_stale, stale_after
 from hub.freshness.writer import FreshnessWriter
 from hub.registry.model import Device
-from hub.series.base import Latest, Point, Sample, Selection, SeriesKey, TimeRange
+from hub.series.base import Latest, Sample, Selection, SeriesKey, TimeRange
+from hub.series.sheet import Point, sheets_of
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_series import FakeSeriesStore
 from wire.identifiers import DeviceId, GatewayId
@@ -53,7 +54,7 @@ async def written(heard: Heard, clock: FakeClock, *devices: Device) -> dict[tupl
 async def test_each_promised_group_says_age_promise_and_state() -> None:
     clock, heard = FakeClock(), Heard()
     now_ns = clock.now_ms() * 1_000_000
-    await heard.hear([heard_at(now_ns - 40 * S, mode=Mode.SIMULATED), heard_at(now_ns - 90 * S)])
+    await heard.hear(sheets_of([heard_at(now_ns - 40 * S, mode=Mode.SIMULATED), heard_at(now_ns - 90 * S)]))
     found = await written(heard, clock, device(("main", 10.0), ("events", 0.0)))
     assert found == {
         ("main", "age_s"): (40.0, Mode.SIMULATED),
@@ -65,7 +66,7 @@ async def test_each_promised_group_says_age_promise_and_state() -> None:
 async def test_a_group_that_never_came_is_silent_and_has_no_age() -> None:
     clock, heard = FakeClock(), Heard()
     assert await written(heard, clock, device(("main", 10.0))) == {}, "the gateway never sent anything"
-    await heard.hear([heard_at(clock.now_ms() * 1_000_000)])
+    await heard.hear(sheets_of([heard_at(clock.now_ms() * 1_000_000)]))
     found = await written(heard, clock, device(("main", 10.0), ("energy", 60.0)))
     assert found["energy", "state"] == (float(Freshness.SILENT), Mode.LIVE)
     assert ("energy", "age_s") not in found
@@ -85,13 +86,13 @@ async def test_a_restarted_hub_knows_ages_from_what_is_stored() -> None:
 
 async def test_what_the_hub_itself_writes_about_a_gateway_is_no_sign_of_life() -> None:
     clock, heard = FakeClock(), Heard()
-    await heard.hear([heard_at(clock.now_ms() * 1_000_000, measurement="freshness")])
+    await heard.hear(sheets_of([heard_at(clock.now_ms() * 1_000_000, measurement="freshness")]))
     assert heard.any_of("gw-1") is None
 
 
 async def test_late_records_make_nothing_older() -> None:
     heard = Heard()
-    await heard.hear([heard_at(100 * S), heard_at(50 * S)])
+    await heard.hear(sheets_of([heard_at(100 * S), heard_at(50 * S)]))
     last = heard.last("gw-1", "meter-1", "main")
     assert last is not None
     assert last.time_ns == 100 * S

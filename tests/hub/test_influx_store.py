@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import httpx
 import pytest
 
-from hub.series.base import Point, Selection, SeriesError
+from hub.series.base import Selection, SeriesError
 from hub.series.influx import InfluxApi, InfluxSeriesStore, InfluxSettings
+from hub.series.sheet import Point, sheets_of
 from tests.support.influx_v2_door import InfluxV2Door
 from tests.support.influxd import InfluxServer
 from wire.records import Mode, Quality
@@ -45,7 +46,7 @@ async def store(server: InfluxServer) -> AsyncIterator[InfluxSeriesStore]:
 
 
 async def test_stored_points_survive_a_kill_of_the_database_i1(server: InfluxServer, store: InfluxSeriesStore) -> None:
-    result = await store.write([point(float(i), time_ns=START + i) for i in range(2000)])
+    result = await store.write(sheets_of([point(float(i), time_ns=START + i) for i in range(2000)]))
     server.kill()
     server.start()
     assert result.unknown is None
@@ -57,25 +58,25 @@ async def test_a_database_that_is_down_makes_outcomes_unknown_and_reads_fail(
 ) -> None:
     server.kill()
     try:
-        result = await store.write([point()])
+        result = await store.write(sheets_of([point()]))
         with pytest.raises(SeriesError, match="is it running"):
             await store.series(Selection())
     finally:
         server.start()
     assert result.refused == {}
     assert result.unknown is not None
-    assert (await store.write([point()])).unknown is None
+    assert (await store.write(sheets_of([point()]))).unknown is None
 
 
 async def test_a_field_of_another_type_is_refused_and_only_its_points(
     server: InfluxServer, store: InfluxSeriesStore
 ) -> None:
     server.query('CREATE DATABASE "sen"')
-    await store.write([point(field="current")])
+    await store.write(sheets_of([point(field="current")]))
     written = _write_raw(server, f"electricity,device=other voltage=7i {START}")
     assert written == 204
     points = [point(float(i), time_ns=START + i, field="voltage" if i % 50 == 7 else "current") for i in range(100)]
-    result = await store.write(points)
+    result = await store.write(sheets_of(points))
     assert sorted(result.refused) == [7, 57]
     assert "field type conflict" in result.refused[7]
     assert result.unknown is None
@@ -85,10 +86,10 @@ async def test_a_field_of_another_type_is_refused_and_only_its_points(
 async def test_a_database_dropped_under_us_is_unknown_first_and_made_again(
     server: InfluxServer, store: InfluxSeriesStore
 ) -> None:
-    await store.write([point()])
+    await store.write(sheets_of([point()]))
     server.query('DROP DATABASE "sen"')
-    first = await store.write([point()])
-    second = await store.write([point()])
+    first = await store.write(sheets_of([point()]))
+    second = await store.write(sheets_of([point()]))
     assert (first.refused, second.refused) == ({}, {})
     assert first.unknown is not None
     assert second.unknown is None
@@ -107,7 +108,7 @@ async def test_a_database_dropped_under_us_is_unknown_first_and_made_again(
 async def test_a_wrong_setting_never_costs_a_point(server: InfluxServer, wrong: InfluxSettings) -> None:
     door = InfluxV2Door(database_url=server.url, org="province", bucket="sen", token=ADMITTED)
     store = InfluxSeriesStore(InfluxSettings(url=door.url, org=wrong.org, token=wrong.token, bucket=wrong.bucket))
-    result = await store.write([point(), point(time_ns=START + 1)])
+    result = await store.write(sheets_of([point(), point(time_ns=START + 1)]))
     await store.close()
     door.close()
     assert result.refused == {}
@@ -116,7 +117,7 @@ async def test_a_wrong_setting_never_costs_a_point(server: InfluxServer, wrong: 
 
 async def test_a_request_the_database_cannot_read_is_no_fault_of_the_points(server: InfluxServer) -> None:
     store = InfluxSeriesStore(InfluxSettings(url=server.url, api=InfluxApi.V1, bucket=""))
-    result = await store.write([point()])
+    result = await store.write(sheets_of([point()]))
     await store.close()
     assert result.refused == {}
     assert result.unknown is not None

@@ -17,7 +17,8 @@ from hub.ingest.inbox import Message
 from hub.ingest.worker import IngestWorker
 from hub.registry.ledger import Accounts
 from hub.registry.store import Registry
-from hub.series.base import Point, WriteResult
+from hub.series.base import WriteResult
+from hub.series.sheet import Point, Sheet
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_series import FakeSeriesStore, Fault
 from wire.codec import decode_commit, encode_batch
@@ -50,8 +51,8 @@ class DyingSeries(FakeSeriesStore):
 
     dies = False
 
-    async def write(self, points: Sequence[Point]) -> WriteResult:
-        result = await super().write(points)
+    async def write(self, sheets: Sequence[Sheet]) -> WriteResult:
+        result = await super().write(sheets)
         if self.dies:
             raise CrashError
         return result

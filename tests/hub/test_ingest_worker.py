@@ -12,7 +12,8 @@ from hub.ingest.worker import IngestLimits, IngestWorker
 from hub.registry.dead_letter_store import DeadLetterLimits
 from hub.registry.model import DeadReason, GatewayState
 from hub.registry.store import Registry
-from hub.series.base import Point, WriteResult
+from hub.series.base import WriteResult
+from hub.series.sheet import Sheet
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_series import FakeSeriesStore, Fault
 from wire.codec import decode_batch, decode_commit, encode_batch, encode_inventory, encode_status
@@ -72,8 +73,8 @@ class CrashingSeries(FakeSeriesStore):
 
     crashes = False
 
-    async def write(self, points: Sequence[Point]) -> WriteResult:
-        result = await super().write(points)
+    async def write(self, sheets: Sequence[Sheet]) -> WriteResult:
+        result = await super().write(sheets)
         if self.crashes:
             self.crashes = False
             raise CrashError

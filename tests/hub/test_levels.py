@@ -17,7 +17,8 @@ from hub.levels.level import FIVE_MINUTES_NS, HOUR_BIT, HOUR_NS, GatewayHour, Le
 from hub.levels.touched import TouchedWindows
 from hub.levels.watched import WatchedSeries
 from hub.levels.writer import LevelWriter
-from hub.series.base import Point, Sample, Selection, SeriesError, SeriesKey, SeriesSamples, TimeRange, WriteResult
+from hub.series.base import Sample, Selection, SeriesError, SeriesKey, SeriesSamples, TimeRange, WriteResult
+from hub.series.sheet import Point, Sheet, sheets_of
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_series import FakeSeriesStore, Fault
 from wire.quantities import QUANTITIES, Quantity
@@ -154,7 +155,7 @@ def raw(time_ns: int, number: float, *, mode: Mode = Mode.LIVE, gateway: str = "
 
 @given(st.lists(st.integers(NOW_NS - 3 * HOUR_NS, NOW_NS + HOUR_NS), max_size=30), st.integers(0, HOUR_NS))
 def test_every_window_that_was_written_to_is_touched_and_no_other(times: list[int], later: int) -> None:
-    touched = touched_by([raw(time_ns, 1.0) for time_ns in times], start_ns=0, end_ns=2**62)
+    touched = touched_by(sheets_of([raw(time_ns, 1.0) for time_ns in times]), start_ns=0, end_ns=2**62)
     windows = {
         key.start_ns + place * FIVE_MINUTES_NS
         for key, bits in touched.items()
@@ -220,7 +221,7 @@ class Hub:
         self.open()
 
     async def write(self, *points: Point) -> None:
-        assert await self.series.write(points) == WriteResult()
+        assert await self.series.write(sheets_of(points)) == WriteResult()
 
     async def settle(self) -> None:
         self.clock.advance(2 * 3600)
@@ -283,10 +284,10 @@ async def test_a_week_of_backlog_that_arrives_today_is_put_together_window_by_wi
 
 
 async def test_a_write_that_cannot_be_remembered_is_not_said_to_be_stored(hub: Hub) -> None:
-    async def broken(_points: Sequence[Point]) -> None:
+    async def broken(_sheets: Sequence[Sheet]) -> None:
         raise SeriesError("disk full")
 
-    result = await WatchedSeries(hub.raw, [broken]).write([raw(NOW_NS, 1.0)])
+    result = await WatchedSeries(hub.raw, [broken]).write(sheets_of([raw(NOW_NS, 1.0)]))
     assert result.unknown == "disk full"
 
 

@@ -169,7 +169,7 @@ class Influx(httpx.AsyncBaseTransport):
             raise httpx.ConnectError("connection refused")
         if path == "/query":
             return _ANSWERED
-        lines = gzip.decompress(content).decode().split("\n")
+        lines = gzip.decompress(content).decode().splitlines()
         if self.chance.random() < self.weather.database_fails:
             return self._failed(lines)
         return self._written(lines)

@@ -17,15 +17,16 @@ from edge.spool.segment_spool import SegmentSpool
 from edge.spool.segments import Laid, Pending, Segments, pending_of
 from edge.uplink.lanes import Lane, Lanes
 from hub.ingest import dead_letters, points, worker
-from hub.ingest.decide import EpochKey, Item, RefusedItem, Workload, commits_of, settlements_of, workload_of
+from hub.ingest.columns import BatchColumns
+from hub.ingest.decide import EpochKey, Part, RefusedItem, Workload, commits_of, settlements_of, workload_of
 from hub.ingest.worker import IngestWorker
 from hub.registry import ledger
 from hub.registry.ledger import EpochLedger, EpochView, Settlement
 from hub.registry.model import DeadLetter, DeadReason
-from hub.series import influx
-from hub.series.base import Point
+from hub.series import influx, line_protocol
 from hub.series.influx import InfluxSeriesStore
-from hub.series.line_protocol import line_of
+from hub.series.line_protocol import Lines, text_of
+from hub.series.sheet import Sheet
 from wire.codec import encode_commit
 from wire.messages import Commit
 from wire.ranges import RangeSet
@@ -68,17 +69,12 @@ def commits_before_it_stores(patch: Patch) -> None:
 def commits_before_its_ledger(patch: Patch) -> None:
     right = IngestWorker._store
 
-    async def store(self: IngestWorker, items: Sequence[Item]) -> list[RefusedItem]:
-        refused = await right(self, items)
-        for item in items:
-            commit = Commit(
-                gateway=item.gateway,
-                epoch=item.epoch,
-                final=((item.record.seq, item.record.seq),),
-                credit=4,
-                hub_time_ms=0,
-            )
-            await self._publish(down_topic(item.gateway, Down.COMMIT), encode_commit(commit))
+    async def store(self: IngestWorker, parts: Sequence[Part]) -> list[RefusedItem]:
+        refused = await right(self, parts)
+        for part in parts:
+            final = RangeSet.of_numbers(part.columns.seqs.tolist()).ranges
+            commit = Commit(gateway=part.gateway, epoch=part.epoch, final=final, credit=4, hub_time_ms=0)
+            await self._publish(down_topic(part.gateway, Down.COMMIT), encode_commit(commit))
         return refused
 
     patch.setattr(IngestWorker, "_store", store)
@@ -106,12 +102,12 @@ def knows_batches_by_their_first_record(patch: Patch) -> None:
     right = workload_of
     seen: set[tuple[str, int, int]] = set()
 
-    def wrong_workload_of(batches: Iterable[Batch], views: Mapping[EpochKey, EpochView]) -> Workload:
+    def wrong_workload_of(batches: Iterable[BatchColumns], views: Mapping[EpochKey, EpochView]) -> Workload:
         fresh = []
         for batch in batches:
-            name = (batch.gateway, batch.epoch, batch.records[0].seq if batch.records else 0)
-            known = name in seen and batch.records
-            fresh.append(replace(batch, records=()) if known else batch)
+            name = (batch.gateway, batch.epoch, next(iter(batch.seqs), 0))
+            known = name in seen and batch.tables
+            fresh.append(replace(batch, tables=(), seqs=RangeSet()) if known else batch)
             seen.add(name)
         work = right(fresh, views)
         asked = right(batches, views)
@@ -121,19 +117,19 @@ def knows_batches_by_their_first_record(patch: Patch) -> None:
 
 
 def adds_a_tag_of_the_hubs_own(patch: Patch) -> None:
-    right = line_of
+    right = text_of
 
-    def wrong_line_of(point: Point) -> str:
-        return right(point).replace(",site=hall", f",site=hall,zone=z{_chance.randrange(3)}", 1)
+    def wrong_text_of(sheet: Sheet) -> bytes:
+        return right(sheet).replace(b",site=hall", b",site=hall,zone=z%d" % _chance.randrange(3))
 
-    patch.setattr(influx, "line_of", wrong_line_of)
+    patch.setattr(line_protocol, "text_of", wrong_text_of)
 
 
 def believes_the_databases_count(patch: Patch) -> None:
     right = InfluxSeriesStore._post
 
-    async def post(self: InfluxSeriesStore, lines: Sequence[str]) -> Any:
-        outcome = await right(self, lines)
+    async def post(self: InfluxSeriesStore, text: bytes) -> Any:
+        outcome = await right(self, text)
         says_none = isinstance(outcome, influx._Rejected) and "dropped=0" in outcome.reason
         return influx._Stored() if says_none else outcome
 
@@ -143,8 +139,8 @@ def believes_the_databases_count(patch: Patch) -> None:
 def takes_an_unknown_outcome_for_stored(patch: Patch) -> None:
     right = InfluxSeriesStore._post
 
-    async def post(self: InfluxSeriesStore, lines: Sequence[str]) -> Any:
-        outcome = await right(self, lines)
+    async def post(self: InfluxSeriesStore, text: bytes) -> Any:
+        outcome = await right(self, text)
         return influx._Stored() if isinstance(outcome, influx._Unknown) else outcome
 
     patch.setattr(InfluxSeriesStore, "_post", post)
@@ -153,22 +149,22 @@ def takes_an_unknown_outcome_for_stored(patch: Patch) -> None:
 def refuses_a_whole_request_for_one_line(patch: Patch) -> None:
     right = InfluxSeriesStore._write_lines
 
-    async def write_lines(self: InfluxSeriesStore, lines: Mapping[int, str], refused: dict[int, str]) -> str | None:
+    async def write_lines(self: InfluxSeriesStore, lines: Lines, refused: dict[int, str]) -> str | None:
         some: dict[int, str] = {}
         unknown = await right(self, lines, some)
-        refused.update(dict.fromkeys(lines, "refused") if some else {})
+        refused.update(dict.fromkeys(lines.rows.tolist(), "refused") if some else {})
         return unknown
 
     patch.setattr(InfluxSeriesStore, "_write_lines", write_lines)
 
 
 def has_one_point_a_millisecond(patch: Patch) -> None:
-    patch.setattr(points, "point_time_ns", lambda *, epoch, seq, time_ms: time_ms * 1_000_000)
+    patch.setattr(points, "point_times_ns", lambda *, epoch, seqs, times_ms: times_ms * 1_000_000)
 
 
 def names_points_at_random(patch: Patch) -> None:
     patch.setattr(
-        points, "point_time_ns", lambda *, epoch, seq, time_ms: time_ms * 1_000_000 + _chance.randrange(1_000_000)
+        points, "point_times_ns", lambda *, epoch, seqs, times_ms: times_ms * 1_000_000 + _chance.randrange(1_000_000)
     )
 
 

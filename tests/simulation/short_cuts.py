@@ -15,9 +15,11 @@ import httpx
 from edge.spool import chunks, recovery
 from edge.uplink import sender
 from hub.ingest import announcements, dead_letters, worker
+from hub.ingest.columns import BatchColumns, batch_columns, read_batch
 from hub.series.influx import InfluxSeriesStore, InfluxSettings
 from tests.simulation.far_side import Influx
 from wire import codec
+from wire.batch_items import batch_items, packed_batch
 from wire.records import Batch
 
 CODED_EVERY: Final = 16
@@ -57,6 +59,11 @@ class Tokens:
 
         return decode
 
+    def read_batch(self, data: bytes) -> BatchColumns:
+        """Reads what was encoded here as columns, and anything else as the product does."""
+        found = self.known.get(data)
+        return read_batch(data) if found is None else batch_columns(packed_batch(batch_items(found)))
+
     def _bytes_of(self, message: object, length: int) -> bytes:
         number = (len(self.known) + 1).to_bytes(_NUMBER_BYTES, "big")
         data = (number * (length // _NUMBER_BYTES + 1))[:length]
@@ -71,6 +78,7 @@ def handed_on() -> Iterator[Callable[[bytes], Batch]]:
     instead: dict[str, Callable[[Any], Any]] = {
         "encode_batch": tokens.encode_batch,
         **dict.fromkeys(("encode_commit", "encode_status", "encode_inventory"), tokens.encode_message),
+        "read_batch": tokens.read_batch,
         **{
             name: tokens.decoder(getattr(codec, name))
             for name in ("decode_batch", "decode_commit", "decode_status", "decode_inventory")

@@ -7,7 +7,6 @@ from statistics import fmean
 from hub.series.base import (
     Aggregate,
     Latest,
-    Point,
     Sample,
     Selection,
     SeriesKey,
@@ -15,7 +14,9 @@ from hub.series.base import (
     TimeRange,
     WriteResult,
 )
-from hub.series.names import HUB_MEASUREMENTS, why_unwritable
+from hub.series.names import HUB_MEASUREMENTS, faults_of
+from hub.series.sheet import Point, Sheet
+from tests.support.points import points_of
 from wire.records import Quality
 
 _Identity = tuple[str, str, str, str, str, str, int]
@@ -39,14 +40,16 @@ class FakeSeriesStore:
         self.writes = 0
         self.is_down = False
 
-    async def write(self, points: Sequence[Point]) -> WriteResult:
+    async def write(self, sheets: Sequence[Sheet]) -> WriteResult:
         self.writes += 1
+        points = list(points_of(sheets))
         if self.is_down:
             return WriteResult(unknown="connection refused")
         fault = self.faults.pop(0) if self.faults else None
+        faults = [faults_of(sheet).get(row) for sheet in sheets for row in range(len(sheet))]
         refused: dict[int, str] = {}
         for index, point in enumerate(points[: None if fault is None else fault.stored]):
-            if reason := why_unwritable(point) or self.poison(point):
+            if reason := faults[index] or self.poison(point):
                 refused[index] = reason
             else:
                 self.points[_identity(point)] = point

@@ -14,7 +14,8 @@ from hub.ingest.counters import IngestCounters
 from hub.ingest.worker import IngestWorker
 from hub.registry.model import Site
 from hub.registry.store import Registry
-from hub.series.base import Point, SeriesStore
+from hub.series.base import SeriesStore
+from hub.series.sheet import Point, sheets_of
 from hub.series.sqlite import SqliteSeriesStore
 from wire.identifiers import DeviceId, GatewayId, SiteId
 from wire.messages import DeviceInventory, EpochStatus, GroupInventory, Inventory, Status
@@ -103,7 +104,7 @@ class ShownHub:
             fields=values,
             qualities={**dict.fromkeys(values, Quality.GOOD), **(qualities or {})},
         )
-        result = await self.series.write([point])
+        result = await self.series.write(sheets_of([point]))
         assert not result.refused
         assert result.unknown is None
 

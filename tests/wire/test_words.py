@@ -14,7 +14,6 @@ from wire.errors import WireError
 from wire.identifiers import DeviceId, SiteId, check_identifier, check_key
 from wire.quantities import QUANTITIES, Quantity, QuantityKind, quantity
 from wire.records import (
-    MAX_EPOCH,
     MAX_SEQ,
     MAX_TIME_MS,
     Mode,
@@ -23,8 +22,6 @@ from wire.records import (
     Record,
     Stream,
     Value,
-    point_time_ns,
-    values_by_key,
 )
 
 POINT = PointLayout(key="temperature", quantity="temperature", unit="degC")
@@ -122,16 +119,6 @@ def test_a_record_is_as_good_as_its_worst_value() -> None:
         seq=1, stream=stream, time_ms=START_MS, values=(Value(1, Quality.STALE), Value(None, Quality.TIMEOUT))
     )
     assert record.worst_quality is Quality.TIMEOUT
-    assert list(values_by_key(record)) == ["temperature", "t2"]
-
-
-@given(epoch=st.integers(0, MAX_EPOCH), seq=st.integers(1, MAX_SEQ - 1000), apart=st.integers(1, 1000))
-def test_two_records_of_one_millisecond_stay_two_points(epoch: int, seq: int, apart: int) -> None:
-    first = point_time_ns(epoch=epoch, seq=seq, time_ms=START_MS)
-    second = point_time_ns(epoch=epoch, seq=seq + apart, time_ms=START_MS)
-    assert first != second
-    assert first // 1_000_000 == second // 1_000_000 == START_MS
-    assert first == point_time_ns(epoch=epoch, seq=seq, time_ms=START_MS)
 
 
 @pytest.mark.parametrize("key", ["time", "quality", "device", "mode"])
