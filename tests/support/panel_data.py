@@ -32,8 +32,8 @@ from hub.levels.watched import WatchedSeries
 from hub.levels.writer import LevelWriter
 from hub.registry.model import Site
 from hub.registry.store import Registry
-from hub.series.base import Point
 from hub.series.influx import InfluxApi, InfluxSeriesStore, InfluxSettings
+from hub.series.sheet import Point, sheets_of
 from tests.support.influxd import InfluxServer
 from wire.codec import encode_batch, encode_inventory
 from wire.identifiers import DeviceId, GatewayId, SiteId
@@ -108,7 +108,7 @@ async def filled(server: InfluxServer, folder: Path, *, now_ms: int) -> AsyncIte
     series = WatchedSeries(stores[Level.RAW], [touched.touch, heard.hear])
     try:
         await _deliver(registry, IngestWorker(registry=registry, series=series, publish=_unheard, clock=clock), now_ms)
-        await series.write(list(_said_by_the_hub(now_ms)))
+        await series.write(sheets_of(list(_said_by_the_hub(now_ms))))
         await FreshnessWriter(fleet=registry.fleet, heard=heard, series=series, clock=clock).write()
         quantities = InventoryQuantities(registry.fleet)
         await LevelWriter(stores=stores, touched=touched, quantities=quantities, followers=[], clock=clock).catch_up()
