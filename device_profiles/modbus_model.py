@@ -7,7 +7,15 @@ from typing import Annotated, ClassVar, Final
 from annotated_types import Interval, Len, MinLen
 
 from device_profiles.derived_model import DerivedPoint
-from device_profiles.modbus import MAX_READ_BITS, MAX_READ_REGISTERS, Function, Table, WriteRequest
+from device_profiles.modbus import (
+    MAX_READ_BITS,
+    MAX_READ_REGISTERS,
+    Function,
+    ReadRequest,
+    Request,
+    Table,
+    WriteRequest,
+)
 from device_profiles.numbers import ByteOrder, NumberType, size_bytes
 from device_profiles.point_model import STRICT, Meaning
 
@@ -78,26 +86,31 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderBefore:
-    """What is written before a group is read (to hold its counters, say): one register or coil, then a pause."""
+    """What is written before a group is read (to hold its counters, say): one register or coil, then a pause.
+
+    Without a `value` the address is read, which some devices take for the order; what it tells is nothing.
+    """
 
     __pydantic_config__: ClassVar = STRICT
 
     table: Table
     address: Address
-    value: Annotated[int, Interval(ge=0, le=0xFFFF)]
-    wait_ms: Annotated[int, Interval(ge=0, le=10000)] = 0
+    value: Annotated[int, Interval(ge=0, le=0xFFFF)] | None = None
+    wait_ms: Annotated[int, Interval(ge=0, le=60000)] = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be written."""
+        """Refuse what cannot be sent."""
         self.request  # noqa: B018 - says what is wrong with it
 
     @property
-    def request(self) -> WriteRequest:
+    def request(self) -> Request:
         """The order as it is sent.
 
         Raises:
             ValueError: the table cannot be written, or not with this value.
         """
+        if self.value is None:
+            return ReadRequest(table=self.table, address=self.address, count=1)
         return order(self.table, self.address, (self.value,))
 
 

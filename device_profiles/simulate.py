@@ -67,7 +67,10 @@ class ModbusResponder:
                 self._points.setdefault(point.key, []).append(point)
                 self._hold(point.table, point.address, (0,) * point.span)
             for one in group.before:
-                self._writable.add((one.table, one.address))
+                if one.value is None:
+                    self._hold(one.table, one.address, (0,))
+                else:
+                    self._writable.add((one.table, one.address))
         for control in profile.modbus.controls:
             registers = control_registers(control)
             self._writable.update((control.table, address) for address in registers)

@@ -314,12 +314,13 @@ class DevicePoller:
 
     def _give_up(self, group: PolledGroup, asking: Round, error: DriverError) -> None:
         """What is next has failed for good, in this round."""
-        request = asking.next
+        request, is_order = asking.next, bool(asking.orders)
         quality = _QUALITIES.get(error.kind, Quality.TIMEOUT)
         asking.failed(quality)
         if error.kind is DriverFault.EXCEPTION:
             self._failed_in_a_row = 0
-            if error.code == ExceptionCode.ILLEGAL_ADDRESS and isinstance(request, ReadRequest):
+            is_lacking = error.code == ExceptionCode.ILLEGAL_ADDRESS and not is_order
+            if is_lacking and isinstance(request, ReadRequest):
                 asking.waiting.extendleft(reversed(group.asked.narrow(request)))
             return
         self._failed_in_a_row += 1

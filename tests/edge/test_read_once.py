@@ -22,6 +22,7 @@ from tests.support.manual_clock import ManualClock
 from wire.identifiers import DeviceId, SiteId
 from wire.records import Mode, PointLayout, Quality, Stream
 
+START = OrderBefore(table=Table.HOLDING, address=0x2500, wait_ms=200)
 HOLD = OrderBefore(table=Table.COIL, address=5, value=1, wait_ms=200)
 COUNT = ModbusPoint(key="vehicles", quantity="vehicle_count", table=Table.INPUT, address=0, type=NumberType.U16)
 INCREASE = DerivedPoint(
@@ -207,6 +208,27 @@ async def test_the_order_comes_first_then_the_pause_then_the_reading() -> None:
     assert isinstance(request, ReadRequest)
     assert read_s - ordered_s >= 0.02 + 0.2
     assert bench.recorded() == 12
+
+
+async def test_a_reading_that_the_device_takes_for_an_order_comes_first_and_is_no_value() -> None:
+    bench = Bench(Counter(ManualClock()), once=False, before=(START,))
+    bench.counter.count = 12
+    async with bench.running():
+        await bench.clock.advance(0.9)
+    (ordered_s, order), (read_s, request) = bench.counter.said
+    assert order == ReadRequest(table=Table.HOLDING, address=0x2500, count=1)
+    assert request == ReadRequest(table=Table.INPUT, address=0, count=1)
+    assert read_s - ordered_s >= 0.02 + 0.2
+    assert bench.recorded() == 12
+
+
+async def test_a_device_that_does_not_know_such_an_order_is_not_said_to_lack_a_register() -> None:
+    bench = Bench(Counter(ManualClock()), once=False, before=(START,))
+    bench.counter.missing = {0x2500}
+    async with bench.running():
+        await bench.clock.advance(2.9)
+    assert {request for _, request in bench.counter.said} == {START.request}
+    assert [value.quality for one in bench.readings for value in one.values] == [Quality.EXCEPTION] * 3
 
 
 async def test_i1_where_the_order_fails_nothing_is_read_and_the_record_says_so() -> None:
