@@ -1,11 +1,10 @@
 """The hub's folder: `hub.yaml`, which people write, the secrets beside it, and where everything else lies.
 
-I1. Nothing has a default password: `make_folder` draws each secret, in files only the owner may read.
+I1. Nothing has a default password: each secret stands in a file that only the owner may read.
 """
 
 import ipaddress
 import os
-import secrets
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,9 +21,8 @@ from device_profiles.yaml_tree import YamlTree
 
 CONFIG_NAME: Final = "hub.yaml"
 _STRICT: Final = {"extra": "forbid"}
-_SECRET_BYTES: Final = 32
-_HTTP_TOKEN: Final = "secrets/http.token"  # noqa: S105 - a file name
-_HUB_PASSWORD: Final = "secrets/hub-mqtt.password"  # noqa: S105 - a file name
+HTTP_TOKEN: Final = "secrets/http.token"  # noqa: S105 - a file name
+HUB_PASSWORD: Final = "secrets/hub-mqtt.password"  # noqa: S105 - a file name
 
 Port = Annotated[int, Interval(ge=1, le=65535)]
 Text = Annotated[str, MinLen(1)]
@@ -62,7 +60,7 @@ class HttpConfig:
 
     host: Text = "127.0.0.1"
     port: Port = 8080
-    token_file: Text = _HTTP_TOKEN
+    token_file: Text = HTTP_TOKEN
 
     @property
     def needs_token(self) -> bool:
@@ -239,7 +237,7 @@ class HubFolder:
     @property
     def hub_password(self) -> str:
         """The hub's own password at its own broker."""
-        return self.secret(_HUB_PASSWORD)
+        return self.secret(HUB_PASSWORD)
 
 
 def open_folder(place: Path) -> HubFolder:
@@ -265,27 +263,6 @@ def open_folder(place: Path) -> HubFolder:
     return HubFolder(path=folder, config=read_document(text, str(path), HubConfig, rules=rules))
 
 
-def make_folder(path: Path) -> list[Path]:
-    """Make what a hub's folder needs and leave alone what is there; returns what was made.
-
-    Raises:
-        ConfigError: the folder cannot be written.
-    """
-    made: list[Path] = []
-    try:
-        for folder in (path, path / "secrets", path / "broker"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        files = [path / name for name in (_HTTP_TOKEN, _HUB_PASSWORD)]
-        made += [file for file in files if write_secret(file, secrets.token_urlsafe(_SECRET_BYTES))]
-        file = path / CONFIG_NAME
-        if not file.exists():
-            file.write_text(_TEMPLATE, encoding="utf-8")
-            made.append(file)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; choose a folder that this user may write") from error
-    return made
-
-
 def write_secret(path: Path, text: str) -> bool:
     """Write a file that only the owner may read; False, and nothing is written, where there is one already.
 
@@ -299,6 +276,18 @@ def write_secret(path: Path, text: str) -> bool:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(f"{text}\n")
     return True
+
+
+def replace_secret(path: Path, text: str) -> None:
+    """Write a file that only the owner may read, in place of the one that is there: all of it or nothing.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    write_secret(new, text)
+    new.replace(path)
 
 
 def _is_loopback(host: str) -> bool:
@@ -376,45 +365,3 @@ def _file_rules(tree: YamlTree, folder: Path) -> Iterator[Broken]:
         name = tree.at(path)
         if isinstance(name, str) and name and not (folder / name).is_file():
             yield Broken(path=path, found=f"{name!r}, which is not there", expected="a file, relative to this one")
-
-
-_TEMPLATE: Final = """\
-# The hub's settings. What stands here are the defaults; `docs/hub.md` explains each key.
-# Paths are relative to this file. Secrets stand in files of their own that only the hub's user may read.
-
-# The page and the API. On another address than this machine's own (127.0.0.1), everything asks for the
-# token in token_file: API clients send "Authorization: Bearer <token>", the page asks for it once.
-http:
-  host: 127.0.0.1
-  port: 8080
-  token_file: secrets/http.token
-
-# Where gateways connect. For gateways on other machines: host 0.0.0.0, and TLS.
-mqtt:
-  host: 127.0.0.1
-  port: 1883
-  # tls: {port: 8883, certificate_file: tls/hub.crt, key_file: tls/hub.key}
-
-# auto: Mosquitto where it is installed (apt install mosquitto), otherwise the embedded one.
-# A broker that somebody else runs:
-#   broker: {kind: url, url: "mqtts://broker.example:8883", username: sen.hub, password_file: secrets/broker.password}
-broker:
-  kind: auto            # auto | mosquitto | embedded | url
-
-# embedded: one SQLite file in this folder. InfluxDB:
-#   series: {kind: influxdb2, url: "http://127.0.0.1:8086", org: sen, bucket: sen, token_file: secrets/influx.token}
-#   series: {kind: influxdb1, url: "http://127.0.0.1:8086", bucket: sen}
-series:
-  kind: embedded        # embedded | influxdb2 | influxdb1
-  # how many days each level is kept; null is for ever
-  retention: {raw_days: 90, five_minutes_days: 731, hourly_days: 3653}
-
-# The province's day begins at midnight of this offset from UTC. Indices of stations that are not named here (as
-# gateway/device) are marked as indicative: only quality-controlled stations may be published as the official index.
-indicators:
-  utc_offset_hours: 7
-  reference_stations: []
-
-# Default: registry.sqlite in this folder. Several hubs share a PostgreSQL:
-#   registry: {url: "postgresql+psycopg://sen@db.example/sen"}
-"""

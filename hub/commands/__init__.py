@@ -2,7 +2,7 @@
 
 import typer
 
-from hub.commands import gateway, series, serving
+from hub.commands import gateway, series, serving, storage
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,3 +17,4 @@ app.command(epilog="Example: sen-hub serve /srv/sen")(serving.serve)
 app.command(epilog="Example: sen-hub status /srv/sen --json")(serving.status)
 app.add_typer(gateway.app, name="gateway")
 app.add_typer(series.app, name="series")
+app.add_typer(storage.app, name="storage")

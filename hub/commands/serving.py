@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def init(folder: Folder) -> None:
     """Make a hub's folder: hub.yaml and its secrets. What is there already is left alone."""
-    from hub.config import make_folder, open_folder
+    from hub.config import open_folder
+    from hub.new_folder import make_folder
 
     made = make_folder(folder)
     for path in made:

@@ -40,6 +40,7 @@ _REJECTED = frozenset({400, 413, 422})
 _SUCCESS = frozenset({200, 204})
 # What the rejections of 1.x, 2.x and 3 say when the points, not the request, are at fault.
 _POINT_FAULTS = ("partial write", "unable to parse", "field type conflict", "line protocol", "retention policy")
+_FORBIDDEN = 403
 _TOO_LARGE = 413
 _UNPROCESSABLE = 422
 # Statements of one read request: keeps its URL within what proxies let through.
@@ -228,7 +229,9 @@ class InfluxSeriesStore:
 
     async def _create_database(self) -> None:
         response = await self._client.post("/query", data={"q": influxql.create_database(self._settings.bucket)})
-        if response.status_code not in _SUCCESS or "error" in response.text:
+        # A user who may not make databases was given one that is there: writing to it will tell.
+        may_not = response.status_code == _FORBIDDEN
+        if not may_not and (response.status_code not in _SUCCESS or "error" in response.text):
             raise SeriesError(f"cannot make database {self._settings.bucket!r}: {response.text.strip()[:500]}")
         self._database_is_there = True
 

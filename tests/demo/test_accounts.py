@@ -10,7 +10,8 @@ from deploy.demo.accounts import Accounts, count, spool_state
 from edge.spool.base import Reading, SpoolError
 from edge.spool.segment_spool import SegmentSpool
 from hub.app import make_series
-from hub.config import make_folder, open_folder
+from hub.config import open_folder
+from hub.new_folder import make_folder
 from hub.registry.ledger import Settlement
 from hub.registry.model import Site
 from hub.registry.store import Registry

@@ -25,6 +25,7 @@ bind-address = "127.0.0.1:{rpc_port}"
 [http]
   bind-address = "127.0.0.1:{http_port}"
   log-enabled = false
+  auth-enabled = {auth}
 [logging]
   level = "error"
 """
@@ -37,11 +38,18 @@ class InfluxServer:
     `launch` starts it and does not wait until it answers.
     """
 
-    def __init__(self, *, program: str, folder: Path) -> None:
+    def __init__(self, *, program: str, folder: Path, asks_for_passwords: bool = False) -> None:
         self._http_port = _free_port()
         self.url = f"http://127.0.0.1:{self._http_port}"
         config = folder / "influxdb.conf"
-        config.write_text(_CONFIG.format(folder=folder, http_port=self._http_port, rpc_port=_free_port()))
+        config.write_text(
+            _CONFIG.format(
+                folder=folder,
+                http_port=self._http_port,
+                rpc_port=_free_port(),
+                auth=str(asks_for_passwords).lower(),
+            )
+        )
         self._program = Program([program, "-config", str(config)], folder / "log", folder)
         self.start()
 
