@@ -85,6 +85,9 @@ class NaiveChain(DeliveryChain):
     def _works(self, process: str) -> bool:
         return process not in {BROKER, DATABASE} or super()._works(process)  # the ends of the way start at once
 
+    def _centre_works(self) -> bool:
+        return self.centre.runs
+
     def delivers(self) -> bool:
         """Whether something of each gateway has come all the way."""
         return all(self.count(gateway) for gateway in self.gateways)
@@ -141,6 +144,13 @@ class SenChain(DeliveryChain):
         )
 
 
+def installed() -> Programs:
+    """Where the programs of others are."""
+    programs = [shutil.which(name, path=PATH) for name in ("mosquitto", "influxd")]
+    assert all(programs), "mosquitto and influxd are not installed: run `make setup`"
+    return Programs(*map(str, programs))
+
+
 def free_port() -> int:
     """A free TCP port on loopback."""
     with socket.socket() as probe:
@@ -179,9 +189,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=40)
     parser.add_argument("--seed", type=int, default=SEED)
     given = parser.parse_args()
-    programs = [shutil.which(name, path=PATH) for name in ("mosquitto", "influxd")]
-    assert all(programs), "mosquitto and influxd are not installed: run `make setup`"
-    parts = Programs(*map(str, programs))
+    parts = installed()
     with tempfile.TemporaryDirectory(prefix="sen-naive-") as name:
         chains: dict[str, NaiveChain | SenChain] = {
             "Sen": SenChain(PLAN, Path(name) / "sen", parts, free_port=free_port),

@@ -1,12 +1,14 @@
 """What to send next, and what a commit changes. Pure: no clock, no waiting; times are given.
 
-I1. No more batches are in flight than the hub's credit allows.
+I1. No more batches are in flight than the hub's credit allows, nor than it commits in about a second: whatever is sent
+    next waits behind them, and the present shall not wait long behind the past.
 I2. A record is in flight at most once at a time; one whose commit does not come is due again.
 I3. Of four sendings three are live as long as both lanes have something, so that the centre sees the present while a
     backlog drains.
 I4. While the hub is silent the waits double; its first word ends that.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -16,6 +18,8 @@ from wire.ranges import RangeSet
 from wire.records import Batch
 
 FIRST_CREDIT: Final = 4
+_FIRST_WINDOW: Final = float(FIRST_CREDIT)
+_SOON_S: Final = 0.75
 FIRST_WAIT_S: Final = 30.0
 LONGEST_WAIT_S: Final = 900.0
 _TURNS: Final = 4
@@ -73,6 +77,9 @@ class Lanes:
         self._credit = FIRST_CREDIT
         self._turn = 0
         self._silences = 0
+        self._window = _FIRST_WINDOW
+        self._quickest_s: float | None = None
+        self._narrowed_at_s = -math.inf
 
     @property
     def in_flight(self) -> int:
@@ -86,8 +93,8 @@ class Lanes:
 
     @property
     def may_send(self) -> bool:
-        """Whether the credit allows another batch."""
-        return len(self._flights) < self._credit
+        """Whether another batch may leave (I1)."""
+        return len(self._flights) < min(self._credit, int(self._window))
 
     def skip(self) -> Mapping[int, RangeSet]:
         """The records in flight, by epoch."""
@@ -132,7 +139,10 @@ class Lanes:
             if open_seqs:
                 left.append(replace(flight, seqs=open_seqs))
         self._flights = left
-        return Landed(records=records, delay_s=None if oldest_s is None else now_s - oldest_s)
+        if oldest_s is None:
+            return Landed(records=records, delay_s=None)
+        self._judge(sent_at_s=oldest_s, now_s=now_s)
+        return Landed(records=records, delay_s=now_s - oldest_s)
 
     def expire(self, *, now_s: float) -> int:
         """Make what waited too long due again; returns how many batches."""
@@ -148,4 +158,18 @@ class Lanes:
         self._flights = []
         self._silences = 0
         self._credit = FIRST_CREDIT
+        self._window, self._quickest_s = _FIRST_WINDOW, None
         return lost
+
+    def _judge(self, *, sent_at_s: float, now_s: float) -> None:
+        """A batch more for each round of commits that come soon, half as many where they do not.
+
+        What a commit takes on this connection at the quickest is the line's time, not the queue's.
+        """
+        delay_s = now_s - sent_at_s
+        self._quickest_s = delay_s if self._quickest_s is None else min(self._quickest_s, delay_s)
+        if delay_s - self._quickest_s <= _SOON_S:
+            self._window = min(self._window + 1 / self._window, self._credit)
+        elif sent_at_s >= self._narrowed_at_s:  # those sent before say what is known already
+            self._window = max(1.0, self._window / 2)
+            self._narrowed_at_s = now_s

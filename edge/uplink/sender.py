@@ -243,15 +243,15 @@ class Sender:
                 )
 
     async def _send(self, *, only_full: bool) -> None:
-        """Send batches until the credit is used up or nothing is left that is worth sending now."""
+        """Send batches until no more may leave or nothing is left that is worth sending now."""
+        has_sent = False
         while self._lanes.may_send and self._link.is_connected:
             if only_full and not await self._is_much_waiting():
                 return
-            batch = await self._next_batch()
+            batch = await self._next_batch(least=_WORTH_SENDING_EARLY if only_full else 1)
             if batch is None:
+                has_sent = True  # all there is
                 break
-            if only_full and len(batch.records) < _WORTH_SENDING_EARLY:
-                return
             payload = self._encoded(batch)
             if payload is None:
                 continue
@@ -260,7 +260,8 @@ class Sender:
             self._lanes.sent(batch, now_s=self._clock.monotonic_s())
             self._counts["batches_sent"] += 1
             self._counts["bytes_sent"] += len(payload)
-        if not only_full:
+            has_sent = True
+        if has_sent and not only_full:  # else it is still time as soon as one may leave
             self._has_new = False
             self._sent_at_s = self._clock.monotonic_s()
 
@@ -272,13 +273,15 @@ class Sender:
         self._may_be_much = waiting >= _WORTH_SENDING_EARLY
         return self._may_be_much
 
-    async def _next_batch(self) -> Batch | None:
+    async def _next_batch(self, *, least: int) -> Batch | None:
+        """Of the lane whose turn it is; of the backlog, too, where the present has no `least` records."""
         skip = self._lanes.skip()
         if self._lanes.lane() is Lane.LIVE:
             batch = await self._keeper.unsent(skip=skip, limit=self._limit, newest_first=True)
-            if batch is not None:
+            if batch is not None and len(batch.records) >= least:
                 return batch
-        return await self._keeper.unsent(skip=skip, limit=self._limit, newest_first=False)
+        batch = await self._keeper.unsent(skip=skip, limit=self._limit, newest_first=False)
+        return batch if batch is not None and (least == 1 or len(batch.records) >= least) else None
 
     def _encoded(self, batch: Batch) -> bytes | None:
         """The batch's bytes; None where it has to be cut smaller, which the next try does."""

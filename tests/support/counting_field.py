@@ -9,6 +9,7 @@ import selectors
 import socket
 import threading
 import tty
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -126,12 +127,15 @@ class CountingField:
             connection.close()
             return
         buffer = self._buffers.get(fd, b"") + data
+        replies = b""
         while (need := tcp_frame_bytes(buffer)) is not None and len(buffer) >= need:
             transaction, unit, pdu = parse_tcp_request(buffer[:need])
             buffer = buffer[need:]
             if unit in self.tcp_units:
-                connection.sendall(tcp_frame(transaction, unit, self.tcp_units[unit].reply(pdu)))
+                replies += tcp_frame(transaction, unit, self.tcp_units[unit].reply(pdu))
         self._buffers[fd] = buffer
+        with suppress(ConnectionError):  # who asked may have been killed: then the next read says so
+            connection.sendall(replies)
 
     def _serve_line(self, fd: int) -> None:
         buffer = self._buffers.get(fd, b"") + os.read(fd, 4096)
