@@ -11,11 +11,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, assert_never
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from hub.api.access import Access
+from hub.api.changes import Changes, changes_router
 from hub.api.routes import PREFIX, add_errors, api_router
 from hub.api.shown import Running, Shown
+from hub.api.views import Presence, presence_of
 from hub.broker.base import Broker, Listener, TlsListener
 from hub.broker.child import ChildBroker
 from hub.broker.client import HubLink, LinkDown
@@ -28,11 +30,16 @@ from hub.console.routes import add_console
 from hub.freshness.heard import Heard
 from hub.freshness.writer import FreshnessWriter
 from hub.indicators.air_quality import AirQualityIndex, AirQualityRules
+from hub.ingest.crash_journal import CrashJournal
+from hub.ingest.guards import Guards
+from hub.ingest.second_try import SecondTry
 from hub.ingest.worker import IngestWorker
 from hub.levels.level import Level, bucket_of
 from hub.levels.retention import kept_ns
 from hub.levels.service import Levels
 from hub.levels.touched import TouchedWindows
+from hub.operations.memory import own_memory_bytes
+from hub.operations.writer import OperationsWriter
 from hub.registry.model import RegistryError
 from hub.registry.store import Registry
 from hub.series.base import SeriesStore
@@ -104,7 +111,30 @@ class _Hub:
         self._registry = registry
         self._broker = broker
         self._clock = clock
-        self._worker = IngestWorker(registry=registry, series=series, publish=self._say, clock=clock)
+        self._journal = CrashJournal(folder.path / "ingest.journal")
+        guards = Guards(journal=self._journal)
+        self._worker = IngestWorker(registry=registry, series=series, publish=self._say, clock=clock, guards=guards)
+        self._operations = OperationsWriter(
+            registry=registry,
+            series=series,
+            ingest=self._worker.counters,
+            is_online=lambda gateway, now_ms: presence_of(gateway, now_ms=now_ms) is Presence.ONLINE,
+            memory_bytes=own_memory_bytes,
+            clock=clock,
+        )
+        second_try = SecondTry(
+            letters=registry.dead_letters,
+            ledger=registry.ledger,
+            write=self._worker.write_again,
+            handle=self._worker.handle,
+            clock=clock,
+        )
+        self._changes = Changes(
+            letters=registry.dead_letters,
+            retry=second_try.retry,
+            close_breaker=self._worker.close_breaker,
+            now_ms=clock.now_ms,
+        )
         self._link = HubLink(broker.door, hear=self._worker.offer, clock=clock, chance=random.Random())  # noqa: S311 - spreads reconnects
         running = Running(
             version=hub_version(),
@@ -120,7 +150,8 @@ class _Hub:
     async def run(self, door: socket.socket, *, stop: asyncio.Event, started: Callable[[str], None]) -> None:
         token = self._folder.http_token if self._folder.config.http.needs_token else None
         server = _Server(uvicorn.Config(
-            web_app(self._shown, token=token), log_config=None, access_log=False, lifespan="off",
+            web_app(self._shown, token=token, changes=changes_router(self._changes, token=self._folder.http_token)),
+            log_config=None, access_log=False, lifespan="off",
             timeout_graceful_shutdown=2, server_header=False,
         ))  # fmt: skip
         async with asyncio.TaskGroup() as tasks:
@@ -130,6 +161,7 @@ class _Hub:
                 tasks.create_task(self._worker.run(), name="ingest"),
                 tasks.create_task(self._levels.run(), name="levels"),
                 tasks.create_task(self._freshness.run(), name="freshness"),
+                tasks.create_task(self._operations.run(), name="operations"),
                 tasks.create_task(self._greet_new_gateways(), name="fleet"),
             ]
             serving = tasks.create_task(server.serve(sockets=[door]), name="http")
@@ -139,6 +171,7 @@ class _Hub:
             await serving
             for task in lasting:
                 task.cancel()
+        self._journal.close()
 
     async def _say(self, topic: str, payload: bytes) -> None:
         try:
@@ -158,8 +191,8 @@ class _Hub:
             await self._clock.sleep(_LOOK_S)
 
 
-def web_app(shown: Shown, *, token: str | None) -> Access:
-    """The API and the page behind one guard."""
+def web_app(shown: Shown, *, token: str | None, changes: APIRouter | None = None) -> Access:
+    """The API and the page behind one guard; `changes` are the requests that ask for the token in any case."""
     app = FastAPI(
         title="Sen hub",
         version=hub_version(),
@@ -168,6 +201,8 @@ def web_app(shown: Shown, *, token: str | None) -> Access:
         redoc_url=None,
     )
     app.include_router(api_router(shown))
+    if changes is not None:
+        app.include_router(changes)
     add_console(app, shown, token=token)
     add_errors(app)
     return Access(app, token=token)

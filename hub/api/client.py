@@ -19,9 +19,22 @@ def ask_hub(address: str, token: str, path: str, **asked: str | int | None) -> A
         HubSilent: nobody answers there, or the hub cannot or will not.
     """
     given = {key: value for key, value in asked.items() if value is not None}
+    return _answer("GET", address, token, path, given)
+
+
+def tell_hub(address: str, token: str, path: str) -> Any:  # noqa: ANN401 - JSON
+    """What the hub answers to a request that changes something.
+
+    Raises:
+        HubSilent: nobody answers there, or the hub cannot or will not.
+    """
+    return _answer("POST", address, token, path, {})
+
+
+def _answer(method: str, address: str, token: str, path: str, given: dict[str, str | int]) -> Any:  # noqa: ANN401 - JSON
     headers = {"Authorization": f"Bearer {token}"}
     try:
-        answer = httpx.get(f"{address}{_PREFIX}{path}", params=given, headers=headers, timeout=_TIMEOUT_S)
+        answer = httpx.request(method, f"{address}{_PREFIX}{path}", params=given, headers=headers, timeout=_TIMEOUT_S)
         body = answer.json()
     except (httpx.HTTPError, ValueError) as error:
         raise HubSilent(f"no hub answers at {address} ({error}); start it with `sen-hub serve`") from error

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from hub.api.asked import MAX_SAMPLES, AskedError, NothingThere, time_range, windowing
+from hub.api.letter_views import ClosedView, LetterContents, LetterView, LostView
 from hub.api.shown import Health, Shown
 from hub.api.views import DeviceView, FleetView, GatewayView, LatestView, SamplesView, SeriesView, SiteView
 from hub.registry.model import RegistryError
@@ -40,6 +41,13 @@ class GatewayQuery(_Strict):
     """Whose devices."""
 
     gateway: Identifier | None = None
+
+
+class LettersQuery(_Strict):
+    """Whose dead letters, and at most how many."""
+
+    gateway: Identifier | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
 class SeriesQuery(_Strict):
@@ -81,6 +89,7 @@ def api_router(shown: Shown) -> APIRouter:
     router = APIRouter(prefix=PREFIX, responses={code: {"model": ErrorView} for code in (400, 404, 503)})
     _add_fleet(router, shown)
     _add_values(router, shown)
+    _add_letters(router, shown)
     return router
 
 
@@ -126,6 +135,28 @@ def _add_fleet(router: APIRouter, shown: Shown) -> None:
     async def devices(asked: Annotated[GatewayQuery, Query()]) -> list[DeviceView]:
         """Devices with their health and what they measure."""
         return await shown.devices(asked.gateway)
+
+
+def _add_letters(router: APIRouter, shown: Shown) -> None:
+    @router.get("/dead-letters", tags=["hub"])
+    async def dead_letters(asked: Annotated[LettersQuery, Query()]) -> list[LetterView]:
+        """What was put aside, the newest first."""
+        return await shown.letters(asked.gateway, limit=asked.limit)
+
+    @router.get("/dead-letters/closed", tags=["hub"])
+    async def closed(asked: Annotated[LettersQuery, Query()]) -> list[ClosedView]:
+        """What people did with dead letters, the newest first."""
+        return await shown.closed_letters(asked.gateway, limit=asked.limit)
+
+    @router.get("/dead-letters/{letter_id}", tags=["hub"])
+    async def dead_letter(letter_id: int) -> LetterContents:
+        """One dead letter: its bytes as they came, and what they say."""
+        return await shown.letter(letter_id)
+
+    @router.get("/gateways/{gateway}/losses", tags=["fleet"])
+    async def losses(gateway: str) -> list[LostView]:
+        """What is lost of a gateway's records: epoch, range and reason."""
+        return await shown.losses(gateway)
 
 
 def _add_values(router: APIRouter, shown: Shown) -> None:

@@ -1,11 +1,21 @@
 """What the API and the page show, gathered from the registry, the series store and the running parts."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hub.api.asked import MAX_SAMPLES, Windowing, the_one
+from hub.api.asked import MAX_SAMPLES, NothingThere, Windowing, the_one
+from hub.api.letter_views import (
+    ClosedView,
+    LetterContents,
+    LetterView,
+    LostView,
+    closed_view,
+    letter_contents,
+    letter_view,
+    lost_view,
+)
 from hub.api.views import (
     DeviceView,
     FleetView,
@@ -21,6 +31,7 @@ from hub.api.views import (
 )
 from hub.clock import Clock
 from hub.ingest.counters import IngestCounters
+from hub.operations.alarms import Alarm, alarms_of
 from hub.registry.model import RegistryError
 from hub.registry.store import Registry
 from hub.series.base import Selection, SeriesError, SeriesKey, SeriesStore, TimeRange
@@ -50,6 +61,9 @@ class IngestHealth:
     queue_bytes: int
     received: int
     dropped_full: int
+    dropped_flood: int
+    held_back: int
+    breaker_open: bool
     unreadable: int
     forged: int
     ignored_unknown: int
@@ -61,7 +75,7 @@ class IngestHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """The hub: `ok` when all its parts are."""
+    """The hub: `ok` when all its parts are. `alarms`: what a person has to look at, whether or not all parts work."""
 
     ok: bool
     version: str
@@ -71,6 +85,7 @@ class Health:
     series: PartHealth
     registry: PartHealth
     ingest: IngestHealth
+    alarms: tuple[Alarm, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +99,7 @@ class Running:
     registry_kind: str
     broker_trouble: Callable[[], str | None]
     ingest: Callable[[], IngestCounters]
+    store_faults: Callable[[], Sequence[str]] = tuple
 
 
 class Shown:
@@ -117,7 +133,33 @@ class Shown:
             series=series,
             registry=registry,
             ingest=ingest,
+            alarms=await self._alarms(),
         )
+
+    async def letters(self, gateway: str | None, *, limit: int) -> list[LetterView]:
+        """The newest dead letters."""
+        asked = None if gateway is None else GatewayId(gateway)
+        return [letter_view(letter) for letter in await self._registry.dead_letters.letters(asked, limit=limit)]
+
+    async def letter(self, letter_id: int) -> LetterContents:
+        """One dead letter whole.
+
+        Raises:
+            NothingThere: it is not there.
+        """
+        letter = await self._registry.dead_letters.letter(letter_id)
+        if letter is None:
+            raise NothingThere(f"dead letter {letter_id} is not there: list those that are")
+        return letter_contents(letter)
+
+    async def closed_letters(self, gateway: str | None, *, limit: int) -> list[ClosedView]:
+        """The traces of dead letters that people dealt with, the newest first."""
+        asked = None if gateway is None else GatewayId(gateway)
+        return [closed_view(letter) for letter in await self._registry.dead_letters.closed(asked, limit=limit)]
+
+    async def losses(self, gateway: str) -> list[LostView]:
+        """What is lost of one gateway's records, range by range."""
+        return [lost_view(lost) for lost in await self._registry.ledger.losses(GatewayId(gateway))]
 
     async def sites(self) -> list[SiteView]:
         """All sites."""
@@ -175,6 +217,22 @@ class Shown:
             truncated=len(samples) > kept,
         )
 
+    async def _alarms(self) -> tuple[Alarm, ...]:
+        counters = self._running.ingest()
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                return tuple(
+                    alarms_of(
+                        ingest=counters,
+                        dead_letters=await self._registry.dead_letters.counts(),
+                        accounts=await self._registry.ledger.all_accounts(),
+                        differing=await self._registry.audits.differing(),
+                        store_faults=self._running.store_faults(),
+                    )
+                )
+        except (TimeoutError, RegistryError):  # the registry's own health says so
+            return tuple(alarms_of(ingest=counters, store_faults=self._running.store_faults()))
+
     async def _meanings(self, asked: Selection) -> Meanings:
         gateway = None if asked.gateway is None else GatewayId(asked.gateway)
         return Meanings(await self._registry.fleet.devices(gateway))
@@ -202,6 +260,9 @@ def _ingest_health(counters: IngestCounters) -> IngestHealth:
         queue_bytes=counters.queue_bytes,
         received=counters.received,
         dropped_full=counters.dropped_full,
+        dropped_flood=sum(counters.dropped_flood.values()),
+        held_back=counters.held_back,
+        breaker_open=counters.breaker.is_open,
         unreadable=counters.unreadable,
         forged=counters.forged,
         ignored_unknown=counters.ignored_unknown,

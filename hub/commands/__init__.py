@@ -2,7 +2,7 @@
 
 import typer
 
-from hub.commands import gateway, series, serving, storage
+from hub.commands import dead_letters, gateway, series, serving, storage
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,3 +18,5 @@ app.command(epilog="Example: sen-hub status /srv/sen --json")(serving.status)
 app.add_typer(gateway.app, name="gateway")
 app.add_typer(series.app, name="series")
 app.add_typer(storage.app, name="storage")
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(dead_letters.breaker, name="breaker")

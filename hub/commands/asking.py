@@ -21,13 +21,28 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 def ask(folder: Path, path: str, **asked: str | int | None) -> Any:  # noqa: ANN401 - the API's JSON
     """What the running hub answers to a question to its API."""
     from hub.api.client import ask_hub
+
+    address, token = _door(folder)
+    return ask_hub(address, token, path, **asked)
+
+
+def tell(folder: Path, path: str) -> Any:  # noqa: ANN401 - the API's JSON
+    """What the running hub answers to a change that is asked of it."""
+    from hub.api.client import tell_hub
+
+    address, token = _door(folder)
+    return tell_hub(address, token, path)
+
+
+def _door(folder: Path) -> tuple[str, str]:
+    """Where the running hub is, and the token."""
     from hub.config import open_folder
 
     opened = open_folder(folder)
     http = opened.config.http
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(http.host, http.host)  # noqa: S104 - asked, not bound
     address = f"http://[{host}]:{http.port}" if ":" in host else f"http://{host}:{http.port}"
-    return ask_hub(address, opened.http_token, path, **asked)
+    return address, opened.http_token
 
 
 def with_registry(folder: "HubFolder", act: Callable[["Registry"], Awaitable[_Result]]) -> _Result:
@@ -61,9 +76,15 @@ def print_fleet(fleet: dict[str, Any]) -> None:  # Any: the API's JSON
         age = "-" if item["status_age_s"] is None else f"{item['status_age_s']:.0f} s ago"
         numbers = " ".join(f"{item['accounts'][count]:>11}" for count in counts)
         site = item["site"] or "-"
-        print(f"{item['gateway']:20} {site:16} {item['state']:8} {item['presence']:10} {age:>9} {numbers}")
+        print(f"{item['gateway']:20} {site:16} {item['state']:8} {item['presence']:10} {age:>9} {numbers}{_lost(item)}")
     for item in fleet["unknown"]:
         print(f"{item['gateway']:20} not registered: {item['messages']} messages, the last {item['age_s']:.0f} s ago")
+
+
+def _lost(item: dict[str, Any]) -> str:  # Any: the API's JSON
+    reasons = item["accounts"]["lost_by_reason"]
+    told = ", ".join(f"{reason} {count}" for reason, count in reasons.items() if count)
+    return f"  lost: {told}" if told else ""
 
 
 def fail(message: str) -> NoReturn:

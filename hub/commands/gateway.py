@@ -84,6 +84,27 @@ def listed(folder: Folder, as_json: AsJson = False) -> None:
         print_fleet(fleet)
 
 
+@app.command("losses", epilog="Example: sen-hub gateway losses /srv/sen gw-north")
+def losses(folder: Folder, name: Name, as_json: AsJson = False) -> None:
+    """What is lost of a gateway's records: epoch, range and reason. The hub need not be running."""
+    from hub.api.letter_views import lost_view
+    from hub.config import open_folder
+    from wire.identifiers import GatewayId
+
+    opened = open_folder(folder)
+    if with_registry(opened, lambda registry: registry.fleet.gateway(GatewayId(name))) is None:
+        fail(f"gateway {name} is not registered: `sen-hub gateway list {folder}` shows those that are")
+    found = with_registry(opened, lambda registry: registry.ledger.losses(GatewayId(name)))
+    told = [plain(lost_view(one)) for one in found]
+    if as_json:
+        print(json.dumps(told, indent=1))
+        return
+    for one in told:
+        span = f"{one['first']:>10} to {one['last']:<10} {one['records']:>10} records"
+        print(f"epoch {one['epoch']}  {span}  {one['reason']}")
+    print(f"{sum(one['records'] for one in told)} records are lost")
+
+
 @app.command("block", epilog="Example: sen-hub gateway block /srv/sen gw-north")
 def block(folder: Folder, name: Name) -> None:
     """Take nothing in from a gateway any more; it keeps its records. `unblock` lets it in again."""

@@ -56,7 +56,7 @@ def serve(
 
 
 def status(folder: Folder, as_json: AsJson = False) -> None:
-    """The running hub: its parts, the fleet and its accounts. Exit code 1 where a part is in trouble."""
+    """The running hub: its parts, alarms, the fleet and its accounts. Exit code 1 on trouble in a part, or an alarm."""
     health, fleet = ask(folder, "/health"), ask(folder, "/gateways")
     if as_json:
         print(json.dumps({"health": health, **fleet}, indent=1))
@@ -64,8 +64,10 @@ def status(folder: Folder, as_json: AsJson = False) -> None:
         for name in ("broker", "series", "registry", "ingest"):
             part = health[name]
             print(f"{name:9} {part.get('kind', ''):10} {part['trouble'] or 'works'}")
+        for alarm in health["alarms"]:
+            print(f"ALARM     {alarm['kind']}: {alarm['text']}")
         print_fleet(fleet)
-    if not health["ok"]:
+    if not health["ok"] or health["alarms"]:
         raise typer.Exit(1)
 
 

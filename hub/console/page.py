@@ -147,7 +147,8 @@ def page_of(
 def _parts(health: Health, t: Texts) -> tuple[Part, ...]:
     parts = (("broker", health.broker), ("series", health.series), ("registry", health.registry))
     told = [Part(label=t(name), kind=part.kind, trouble=part.trouble) for name, part in parts]
-    return (*told, Part(label=t("ingest"), kind="", trouble=health.ingest.trouble))
+    alarms = [Part(label=t(f"alarm_{alarm.kind}"), kind="", trouble=alarm.text) for alarm in health.alarms]
+    return (*told, Part(label=t("ingest"), kind="", trouble=health.ingest.trouble), *alarms)
 
 
 def _tiles(fleet: FleetView, latest: Sequence[LatestView], t: Texts) -> tuple[Tile, ...]:

@@ -37,6 +37,13 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "ingest": ("Ingest", "Tiếp nhận"),
         "works": ("works", "hoạt động"),
         "trouble": ("trouble", "sự cố"),
+        # What a person has to look at
+        "alarm_audit": ("Audit", "Kiểm toán"),
+        "alarm_breaker": ("Breaker", "Cầu dao"),
+        "alarm_dead_letters": ("Dead letters", "Thư chết"),
+        "alarm_flood": ("Flood", "Gửi quá nhiều"),
+        "alarm_store": ("Series store", "Kho dữ liệu"),
+        "alarm_unexplained": ("Unexplained records", "Bản ghi chưa rõ"),
         # Summary
         "gateways": ("Gateways", "Cổng kết nối"),
         "online_of": ("{online} of {all} online", "{online}/{all} trực tuyến"),

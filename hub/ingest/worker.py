@@ -203,6 +203,19 @@ class IngestWorker:
         accepted = [one.batch for one in read if self._is_admitted(one, states, views, letters)]
         await self._finish(workload_of(accepted, views), letters)
 
+    async def write_again(self, payload: bytes) -> str | None:
+        """Write the records of a batch that was put aside; the ledger is the caller's. Waits while the store is away.
+
+        Returns:
+            Why one of them may still not be stored; None where all are.
+
+        Raises:
+            WireError: it is no batch.
+        """
+        work = workload_of([read_batch(payload)], {})
+        refused = [*work.refused, *await self._store(work.write)]
+        return refused[0].detail if refused else None
+
     async def _run_batches(self) -> None:
         while True:
             messages = await self._inbox.take(most=self._limits.merge_messages, most_bytes=self._limits.merge_bytes)
