@@ -20,7 +20,9 @@ def main() -> None:
         sys.exit(f"{error.filename or 'output'}: {error.strerror}")
     except Exception as error:
         # The heavy modules that own these errors are imported by the commands that can raise them.
-        if {"HubSilent", "RegistryError", "SeriesError"} & {kind.__name__ for kind in type(error).__mro__}:
+        if {"GrafanaError", "HubSilent", "RegistryError", "SeriesError"} & {
+            kind.__name__ for kind in type(error).__mro__
+        }:
             sys.exit(str(error))
         raise
 

@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, assert_never
+from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
-from hub.api.access import Access
+from hub.api.access import Access, map_key_of
 from hub.api.changes import Changes, changes_router
+from hub.api.map import map_router
 from hub.api.routes import PREFIX, add_errors, api_router
 from hub.api.shown import Running, Shown
 from hub.api.views import Presence, presence_of
@@ -150,7 +152,12 @@ class _Hub:
     async def run(self, door: socket.socket, *, stop: asyncio.Event, started: Callable[[str], None]) -> None:
         token = self._folder.http_token if self._folder.config.http.needs_token else None
         server = _Server(uvicorn.Config(
-            web_app(self._shown, token=token, changes=changes_router(self._changes, token=self._folder.http_token)),
+            web_app(
+                self._shown,
+                token=token,
+                changes=changes_router(self._changes, token=self._folder.http_token),
+                maps=_maps(self._folder, self._shown),
+            ),
             log_config=None, access_log=False, lifespan="off",
             timeout_graceful_shutdown=2, server_header=False,
         ))  # fmt: skip
@@ -191,7 +198,9 @@ class _Hub:
             await self._clock.sleep(_LOOK_S)
 
 
-def web_app(shown: Shown, *, token: str | None, changes: APIRouter | None = None) -> Access:
+def web_app(
+    shown: Shown, *, token: str | None, changes: APIRouter | None = None, maps: APIRouter | None = None
+) -> Access:
     """The API and the page behind one guard; `changes` are the requests that ask for the token in any case."""
     app = FastAPI(
         title="Sen hub",
@@ -201,11 +210,23 @@ def web_app(shown: Shown, *, token: str | None, changes: APIRouter | None = None
         redoc_url=None,
     )
     app.include_router(api_router(shown))
-    if changes is not None:
-        app.include_router(changes)
+    for routes in (changes, maps):
+        if routes is not None:
+            app.include_router(routes)
     add_console(app, shown, token=token)
     add_errors(app)
     return Access(app, token=token)
+
+
+def _maps(folder: HubFolder, shown: Shown) -> APIRouter:
+    config = folder.config.grafana
+    address = urlsplit(config.public_url or config.url or "")
+    return map_router(
+        shown,
+        key=map_key_of(folder.http_token),
+        origin=f"{address.scheme}://{address.netloc}" if address.netloc else None,
+        outline=folder.file(config.outline_file) if config.outline_file else None,
+    )
 
 
 def make_broker(folder: HubFolder, clock: Clock) -> Broker:

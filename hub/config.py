@@ -6,7 +6,7 @@ I1. Nothing has a default password: each secret stands in a file that only the o
 import ipaddress
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, ClassVar, Final
@@ -18,6 +18,7 @@ from device_profiles.fault_words import Broken
 from device_profiles.faults import read_document
 from device_profiles.yaml_tree import Path as KeyPath
 from device_profiles.yaml_tree import YamlTree
+from hub.grafana_config import URLS, GrafanaConfig, named_files
 
 CONFIG_NAME: Final = "hub.yaml"
 _STRICT: Final = {"extra": "forbid"}
@@ -170,6 +171,7 @@ class HubConfig:
     series: SeriesConfig = SeriesConfig()
     indicators: IndicatorsConfig = IndicatorsConfig()
     registry: RegistryConfig = RegistryConfig()
+    grafana: GrafanaConfig = field(default_factory=GrafanaConfig)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +260,8 @@ def open_folder(place: Path) -> HubFolder:
     def rules(tree: YamlTree) -> Iterator[Broken]:
         yield from _series_rules(tree)
         yield from _broker_rules(tree)
+        for url in URLS:
+            yield from _url_rules(tree, url, {"http", "https"})
         yield from _file_rules(tree, folder)
 
     return HubFolder(path=folder, config=read_document(text, str(path), HubConfig, rules=rules))
@@ -361,7 +365,7 @@ def _file_rules(tree: YamlTree, folder: Path) -> Iterator[Broken]:
         ("series", "token_file"),
         ("series", "password_file"),
     )
-    for path in named:
+    for path in (*named, *named_files(tree)):
         name = tree.at(path)
         if isinstance(name, str) and name and not (folder / name).is_file():
             yield Broken(path=path, found=f"{name!r}, which is not there", expected="a file, relative to this one")

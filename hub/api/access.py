@@ -16,13 +16,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 COOKIE: Final = "sen_access"
 SIGN_IN: Final = "/sign-in"
-_OPEN_PATHS: Final = (SIGN_IN, "/static/")
+# The map has a key of its own in its path: Grafana cannot send a token.
+MAP: Final = "/map"
+_OPEN_PATHS: Final = (SIGN_IN, "/static/", f"{MAP}/")
 _OWN_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 def cookie_of(token: str) -> str:
     """What the page's cookie holds: proof of the token, and not the token."""
     return hmac.new(token.encode(), b"sen page", hashlib.sha256).hexdigest()
+
+
+def map_key_of(token: str) -> str:
+    """What stands in the address of the map: it opens the positions of sites, and nothing else."""
+    return hmac.new(token.encode(), b"sen map", hashlib.sha256).hexdigest()[:32]
 
 
 def is_token(given: str, token: str) -> bool:

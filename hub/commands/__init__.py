@@ -2,7 +2,7 @@
 
 import typer
 
-from hub.commands import dead_letters, gateway, series, serving, storage
+from hub.commands import dead_letters, gateway, grafana, series, serving, site, storage
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,3 +20,5 @@ app.add_typer(series.app, name="series")
 app.add_typer(storage.app, name="storage")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(dead_letters.breaker, name="breaker")
+app.add_typer(grafana.app, name="grafana")
+app.add_typer(site.app, name="site")
