@@ -9,14 +9,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, assert_never
-from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
-from hub.api.access import Access, map_key_of
+from hub.api.access import Access
 from hub.api.changes import Changes, changes_router
-from hub.api.map import map_router
+from hub.api.map import maps_of
 from hub.api.routes import PREFIX, add_errors, api_router
 from hub.api.shown import Running, Shown
 from hub.api.views import Presence, presence_of
@@ -156,7 +155,7 @@ class _Hub:
                 self._shown,
                 token=token,
                 changes=changes_router(self._changes, token=self._folder.http_token),
-                maps=_maps(self._folder, self._shown),
+                maps=maps_of(self._folder, self._shown),
             ),
             log_config=None, access_log=False, lifespan="off",
             timeout_graceful_shutdown=2, server_header=False,
@@ -216,17 +215,6 @@ def web_app(
     add_console(app, shown, token=token)
     add_errors(app)
     return Access(app, token=token)
-
-
-def _maps(folder: HubFolder, shown: Shown) -> APIRouter:
-    config = folder.config.grafana
-    address = urlsplit(config.public_url or config.url or "")
-    return map_router(
-        shown,
-        key=map_key_of(folder.http_token),
-        origin=f"{address.scheme}://{address.netloc}" if address.netloc else None,
-        outline=folder.file(config.outline_file) if config.outline_file else None,
-    )
 
 
 def make_broker(folder: HubFolder, clock: Clock) -> Broker:

@@ -9,14 +9,16 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from hub.api.access import MAP
+from hub.api.access import MAP, map_key_of
 from hub.api.views import SiteView
+from hub.config import HubFolder
 
 _NOT_FOUND: Final = 404
 _NOTHING: Final = '{"type": "FeatureCollection", "features": []}'
@@ -28,6 +30,18 @@ class Sites(Protocol):
     async def sites(self) -> list[SiteView]:
         """All sites."""
         ...
+
+
+def maps_of(folder: HubFolder, sites: Sites) -> APIRouter:
+    """The map as this hub's folder says."""
+    config = folder.config.grafana
+    address = urlsplit(config.public_url or config.url or "")
+    return map_router(
+        sites,
+        key=map_key_of(folder.http_token),
+        origin=f"{address.scheme}://{address.netloc}" if address.netloc else None,
+        outline=folder.file(config.outline_file) if config.outline_file else None,
+    )
 
 
 def map_router(shown: Sites, *, key: str, origin: str | None, outline: Path | None) -> APIRouter:

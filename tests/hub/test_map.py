@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from hub.api.access import Access, map_key_of
 from hub.api.map import map_router, sites_geojson
 from hub.api.views import SiteView
-from hub.config import make_folder
+from hub.new_folder import make_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = map_key_of("a token")
