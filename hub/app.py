@@ -146,7 +146,7 @@ class _Hub:
             broker_trouble=lambda: self._link.trouble,
             ingest=self._worker.counters,
         )
-        self._shown = Shown(registry=registry, series=series, running=running, clock=clock)
+        self._shown = Shown(registry=registry, series=series, running=running, clock=clock, levels=stores)
 
     async def run(self, door: socket.socket, *, stop: asyncio.Event, started: Callable[[str], None]) -> None:
         token = self._folder.http_token if self._folder.config.http.needs_token else None

@@ -1,5 +1,6 @@
 """Asks a running hub over its API, for the command line."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import httpx
@@ -41,3 +42,23 @@ def _answer(method: str, address: str, token: str, path: str, given: dict[str, s
     if answer.is_success:
         return body
     raise HubSilent(f"the hub at {address} answers: {body.get('error', body)}")
+
+
+def stream_hub(address: str, token: str, path: str, **asked: str) -> Iterator[str]:
+    """The lines that the hub answers with, as they come, each with its end.
+
+    Raises:
+        HubSilent: nobody answers there, the hub cannot or will not, or its answer breaks off.
+    """
+    headers = {"Authorization": f"Bearer {token}"}
+    url = f"{address}{_PREFIX}{path}"
+    try:
+        with httpx.stream("GET", url, params=asked, headers=headers, timeout=_TIMEOUT_S) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise HubSilent(f"the hub at {address} answers: {answer.json().get('error', answer.text)}")
+            yield from (f"{line}\n" for line in answer.iter_lines())
+    except httpx.RemoteProtocolError as error:
+        raise HubSilent(f"the hub's answer broke off ({error}): what was written is not whole; see its log") from error
+    except (httpx.HTTPError, ValueError) as error:
+        raise HubSilent(f"no hub answers at {address} ({error}); start it with `sen-hub serve`") from error

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Final
 
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
@@ -13,6 +13,7 @@ from hub.api.asked import MAX_SAMPLES, AskedError, NothingThere, time_range, win
 from hub.api.letter_views import ClosedView, LetterContents, LetterView, LostView
 from hub.api.shown import Health, Shown
 from hub.api.views import DeviceView, FleetView, GatewayView, LatestView, SamplesView, SeriesView, SiteView
+from hub.levels.level import Level
 from hub.registry.model import RegistryError
 from hub.series.base import Aggregate, Selection, SeriesError
 from wire.errors import WireError
@@ -82,6 +83,14 @@ class SamplesQuery(SeriesQuery):
     aggregate: Annotated[Aggregate | None, Field(description="one value for each window")] = None
     window: Annotated[str | None, Field(description="30s, 15m, 6h, 7d")] = None
     limit: Annotated[int, Field(ge=1, le=MAX_SAMPLES, description="the newest, where there are more")] = 10_000
+
+
+class ExportQuery(SeriesQuery):
+    """Which series, from when to when, and how fine."""
+
+    start: Annotated[str, Field(alias="from", description="2026-11-23T10:00:00Z, Unix ms, -6h, or now")] = "-1d"
+    end: Annotated[str, Field(alias="to", description="as `from`; not included")] = "now"
+    level: Annotated[Level, Field(description="raw, or put together by 5m or 1h")] = Level.RAW
 
 
 def api_router(shown: Shown) -> APIRouter:
@@ -169,6 +178,13 @@ def _add_values(router: APIRouter, shown: Shown) -> None:
     async def series(asked: Annotated[SeriesQuery, Query()]) -> list[SeriesView]:
         """The series there are."""
         return await shown.series(asked.selection())
+
+    @router.get("/series/export", tags=["values"], response_class=StreamingResponse)
+    async def export(asked: Annotated[ExportQuery, Query()]) -> StreamingResponse:
+        """Every value of every series that matches, as CSV. An answer that breaks off is not whole."""
+        meant = time_range(asked.start, asked.end, now_ms=shown.now_ms())
+        pieces = await shown.export(asked.selection(), meant, level=asked.level)
+        return StreamingResponse(pieces, media_type="text/csv; charset=utf-8")
 
     @router.get("/series/values", tags=["values"])
     async def samples(asked: Annotated[SamplesQuery, Query()]) -> SamplesView:

@@ -1,11 +1,12 @@
 """What the API and the page show, gathered from the registry, the series store and the running parts."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from hub.api.asked import MAX_SAMPLES, NothingThere, Windowing, the_one
+from hub.api.export import csv_of
 from hub.api.letter_views import (
     ClosedView,
     LetterContents,
@@ -31,6 +32,7 @@ from hub.api.views import (
 )
 from hub.clock import Clock
 from hub.ingest.counters import IngestCounters
+from hub.levels.level import Level
 from hub.operations.alarms import Alarm, alarms_of
 from hub.registry.model import RegistryError
 from hub.registry.store import Registry
@@ -105,9 +107,18 @@ class Running:
 class Shown:
     """Answers what is asked; reads only."""
 
-    def __init__(self, *, registry: Registry, series: SeriesStore, running: Running, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        series: SeriesStore,
+        running: Running,
+        clock: Clock,
+        levels: Mapping[Level, SeriesStore] | None = None,
+    ) -> None:
         self._registry = registry
         self._series = series
+        self._levels = {Level.RAW: series, **(levels or {})}
         self._running = running
         self._clock = clock
 
@@ -189,6 +200,16 @@ class Shown:
         """The series there are; those the hub itself writes only where their measurement is asked for."""
         meanings = await self._meanings(asked)
         return [meanings.series(key) for key in await self._series.series(asked) if _is_asked(key, asked)]
+
+    async def export(self, asked: Selection, time_range: TimeRange, *, level: Level) -> AsyncIterator[str]:
+        """The pieces of a CSV of every series that matches, as many values as there are.
+
+        Raises:
+            SeriesError: the store cannot answer; it may also be raised while the pieces are taken.
+        """
+        store = self._levels[level]
+        await store.series(Selection(gateway=_NOBODY))  # whether it answers at all, before anything is promised
+        return csv_of(store, await self._meanings(asked), asked, time_range, level=level)
 
     async def samples(
         self, asked: Selection, time_range: TimeRange, *, windowing: Windowing | None, limit: int

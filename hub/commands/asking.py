@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -32,6 +32,14 @@ def tell(folder: Path, path: str) -> Any:  # noqa: ANN401 - the API's JSON
 
     address, token = _door(folder)
     return tell_hub(address, token, path)
+
+
+def stream(folder: Path, path: str, **asked: str) -> Iterator[str]:
+    """The lines that the running hub answers with, as they come."""
+    from hub.api.client import stream_hub
+
+    address, token = _door(folder)
+    return stream_hub(address, token, path, **asked)
 
 
 def _door(folder: Path) -> tuple[str, str]:

@@ -1,14 +1,14 @@
 """Look at what a running hub has stored."""
 
-import csv
 import json
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from hub.commands.asking import AsJson, Folder, ask, fail
+from hub.commands.asking import AsJson, Folder, ask, fail, stream
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at what a running hub has stored.")
 
@@ -51,24 +51,30 @@ def show(folder: Folder, where: Where = None, as_json: AsJson = False) -> None:
         print("older ones are left out: limit=1000 shows more")
 
 
-@app.command("export", epilog="Example: sen-hub series export /srv/sen device=meter-1 field=voltage from=-7d > v.csv")
+@app.command("export", epilog="Example: sen-hub series export /srv/sen device=meter-1 level=5m from=-7d > meter.csv")
 def export(
     folder: Folder,
     where: Where = None,
-    as_csv: Annotated[bool, typer.Option("--csv/--json", help="The format.")] = True,
+    as_csv: Annotated[bool, typer.Option("--csv/--json", help="The format; JSON is of one series.")] = True,
+    parquet: Annotated[Path | None, typer.Option(help="Write a Parquet file instead (needs pyarrow).")] = None,
 ) -> None:
-    """Values of one series over time, each with its unit, mode and quality; the last day unless from says otherwise."""
-    found = ask(folder, "/series/values", **{"from": "-1d", "limit": "100000", **_parts(where)})
-    if as_csv:
-        series = found["series"]
-        place = [series[part] for part in ("site", "gateway", "device", "group", "field", "unit", "mode")]
-        table = csv.writer(sys.stdout)
-        table.writerow(["site", "gateway", "device", "group", "field", "unit", "mode", "time", "value", "quality"])
-        table.writerows([*place, *row] for row in _rows(found))
+    """Values of all series that match, each with unit, mode and quality; the last day unless from says otherwise.
+
+    level=5m or level=1h exports what was put together by five minutes or hours.
+    """
+    parts = _parts(where)
+    if parquet is not None:
+        from hub.commands.parquet import write_parquet
+
+        print(f"{write_parquet(stream(folder, '/series/export', **parts), parquet)} values in {parquet}")
+    elif as_csv:
+        for line in stream(folder, "/series/export", **parts):
+            sys.stdout.write(line)
     else:
+        found = ask(folder, "/series/values", **{"from": "-1d", "limit": "100000", **parts})
         print(json.dumps(found, indent=1))
-    if found["truncated"]:
-        fail("there are more values: older ones are left out; narrow from and to, or put them together in windows")
+        if found["truncated"]:
+            fail("there are more values: older ones are left out; narrow from and to, or export them as CSV")
 
 
 def _rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:  # Any: the API's JSON

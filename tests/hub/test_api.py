@@ -174,7 +174,17 @@ async def test_health_names_the_part_in_trouble(
 async def test_the_api_describes_itself(hub: ShownHub) -> None:
     async with hub.client() as client:
         described = (await client.get("/api/v1/openapi.json")).json()
-    paths = {"health", "sites", "gateways", "gateways/{gateway}", "devices", "latest", "series", "series/values"}
+    paths = {
+        "health",
+        "sites",
+        "gateways",
+        "gateways/{gateway}",
+        "devices",
+        "latest",
+        "series",
+        "series/export",
+        "series/values",
+    }
     assert {f"/api/v1/{path}" for path in paths} == set(described["paths"])
 
 

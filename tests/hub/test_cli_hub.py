@@ -68,8 +68,8 @@ async def test_a_reading_goes_all_the_way_and_every_command_shows_it(hub: HubPro
     assert "simulated" in listed
     assert "sensor_fault" in listed
     exported = sen_hub("series", "export", folder, "field=pm2_5", "--csv").stdout.splitlines()
-    assert exported[0] == "site,gateway,device,group,field,unit,mode,time,value,quality"
-    assert exported[1].startswith("hall,gw-1,air-1,air_quality,pm2_5,ug/m3,simulated,")
+    assert exported[0] == "measurement,site,gateway,device,group,field,unit,mode,time,value,quality"
+    assert exported[1].startswith("air_quality,hall,gw-1,air-1,air_quality,pm2_5,ug/m3,simulated,")
     assert exported[1].endswith(",35.5,good")
     shown = sen_hub("series", "show", folder, "field=pm2_5", "aggregate=mean", "window=1d", "from=-2d").stdout
     assert "35.5" in shown
