@@ -19,6 +19,7 @@ from hub.api.map import maps_of
 from hub.api.routes import PREFIX, add_errors, api_router
 from hub.api.shown import Running, Shown
 from hub.api.views import Presence, presence_of
+from hub.audit.auditor import Auditor
 from hub.broker.base import Broker, Listener, TlsListener
 from hub.broker.child import ChildBroker
 from hub.broker.client import HubLink, LinkDown
@@ -123,6 +124,7 @@ class _Hub:
             memory_bytes=own_memory_bytes,
             clock=clock,
         )
+        auditor = self._auditor = Auditor(registry=registry, series=series, clock=clock)
         second_try = SecondTry(
             letters=registry.dead_letters,
             ledger=registry.ledger,
@@ -134,6 +136,7 @@ class _Hub:
             letters=registry.dead_letters,
             retry=second_try.retry,
             close_breaker=self._worker.close_breaker,
+            audit=lambda first, last, repair: auditor.audit(first_day=first, last_day=last, repair=repair),
             now_ms=clock.now_ms,
         )
         self._link = HubLink(broker.door, hear=self._worker.offer, clock=clock, chance=random.Random())  # noqa: S311 - spreads reconnects
@@ -168,6 +171,7 @@ class _Hub:
                 tasks.create_task(self._levels.run(), name="levels"),
                 tasks.create_task(self._freshness.run(), name="freshness"),
                 tasks.create_task(self._operations.run(), name="operations"),
+                tasks.create_task(self._auditor.run(), name="audit"),
                 tasks.create_task(self._greet_new_gateways(), name="fleet"),
             ]
             serving = tasks.create_task(server.serve(sockets=[door]), name="http")

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from hub.api.access import is_token
 from hub.api.asked import NothingThere
 from hub.api.routes import PREFIX, ErrorView
+from hub.audit.auditor import Audit
 from hub.ingest.second_try import TriedAgain
 from hub.registry.model import DeadLetter, Outcome, RegistryError
 
@@ -40,6 +41,7 @@ class Changes:
     letters: Letters
     retry: Callable[[int], Awaitable[TriedAgain | None]]
     close_breaker: Callable[[], None]
+    audit: Callable[[int, int, bool], Awaitable[Audit]]
     now_ms: Callable[[], int]
 
 
@@ -72,6 +74,11 @@ def changes_router(changes: Changes, *, token: str) -> APIRouter:
         """Put aside what is refused from now on, although it is much."""
         changes.close_breaker()
         return Done(done="the breaker is closed: what is refused goes to the dead letters")
+
+    @router.post("/audit", tags=["hub"])
+    async def audit(first_day: int, last_day: int, *, repair: bool = False) -> Audit:
+        """Count the rows of these UTC days (since 1970-01-01) and hold them against the ledger; perhaps repair it."""
+        return await changes.audit(first_day, last_day, repair)
 
     return router
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 import httpx
 
 _TIMEOUT_S: Final = 30.0
+_CHANGE_TIMEOUT_S: Final = 600.0  # an audit of a large fleet
 _PREFIX: Final = "/api/v1"
 
 
@@ -23,19 +24,20 @@ def ask_hub(address: str, token: str, path: str, **asked: str | int | None) -> A
     return _answer("GET", address, token, path, given)
 
 
-def tell_hub(address: str, token: str, path: str) -> Any:  # noqa: ANN401 - JSON
+def tell_hub(address: str, token: str, path: str, **given: str | int) -> Any:  # noqa: ANN401 - JSON
     """What the hub answers to a request that changes something.
 
     Raises:
         HubSilent: nobody answers there, or the hub cannot or will not.
     """
-    return _answer("POST", address, token, path, {})
+    return _answer("POST", address, token, path, given)
 
 
 def _answer(method: str, address: str, token: str, path: str, given: dict[str, str | int]) -> Any:  # noqa: ANN401 - JSON
     headers = {"Authorization": f"Bearer {token}"}
+    timeout_s = _TIMEOUT_S if method == "GET" else _CHANGE_TIMEOUT_S
     try:
-        answer = httpx.request(method, f"{address}{_PREFIX}{path}", params=given, headers=headers, timeout=_TIMEOUT_S)
+        answer = httpx.request(method, f"{address}{_PREFIX}{path}", params=given, headers=headers, timeout=timeout_s)
         body = answer.json()
     except (httpx.HTTPError, ValueError) as error:
         raise HubSilent(f"no hub answers at {address} ({error}); start it with `sen-hub serve`") from error

@@ -2,7 +2,7 @@
 
 import typer
 
-from hub.commands import dead_letters, gateway, grafana, series, serving, site, storage
+from hub.commands import audit, dead_letters, gateway, grafana, series, serving, site, storage
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,6 +15,7 @@ app = typer.Typer(
 app.command(epilog="Example: sen-hub init /srv/sen")(serving.init)
 app.command(epilog="Example: sen-hub serve /srv/sen")(serving.serve)
 app.command(epilog="Example: sen-hub status /srv/sen --json")(serving.status)
+app.command(epilog="Example: sen-hub audit /srv/sen --day 2026-11-27")(audit.audit)
 app.add_typer(gateway.app, name="gateway")
 app.add_typer(series.app, name="series")
 app.add_typer(storage.app, name="storage")

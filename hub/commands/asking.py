@@ -26,12 +26,12 @@ def ask(folder: Path, path: str, **asked: str | int | None) -> Any:  # noqa: ANN
     return ask_hub(address, token, path, **asked)
 
 
-def tell(folder: Path, path: str) -> Any:  # noqa: ANN401 - the API's JSON
+def tell(folder: Path, path: str, **given: str | int) -> Any:  # noqa: ANN401 - the API's JSON
     """What the running hub answers to a change that is asked of it."""
     from hub.api.client import tell_hub
 
     address, token = _door(folder)
-    return tell_hub(address, token, path)
+    return tell_hub(address, token, path, **given)
 
 
 def stream(folder: Path, path: str, **asked: str) -> Iterator[str]:

@@ -28,6 +28,7 @@ EpochKey = tuple[GatewayId, int]
 MAX_LEDGER_RANGES = 10_000
 # As many as one message may hold (wire.message_items) and a gateway digests at once.
 MAX_COMMIT_RANGES = 1000
+_MS_PER_DAY = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,16 +216,32 @@ def settlements_of(work: Workload, refused: Sequence[RefusedItem]) -> list[Settl
     refused_of: dict[EpochKey, list[Refused]] = {}
     for one in refused:
         refused_of.setdefault(one.item.key, []).append(Refused(seq=one.item.record.seq, reason=one.refusal))
+    unstored = {key: RangeSet.of_numbers(one.seq for one in some) for key, some in refused_of.items()}
+    days = _days_of(work.write, unstored)
     return [
         Settlement(
             gateway=key[0],
             epoch=key[1],
-            stored=work.written[key] - RangeSet.of_numbers(one.seq for one in refused_of.get(key, ())),
+            stored=work.written[key] - unstored.get(key, RangeSet()),
             refused=tuple(refused_of.get(key, ())),
             losses=question.losses,
+            days=days.get(key, {}),
         )
         for key, question in work.questions.items()
     ]
+
+
+def _days_of(parts: Iterable[Part], unstored: Mapping[EpochKey, RangeSet]) -> dict[EpochKey, dict[int, RangeSet]]:
+    """The seqs of what was written, by epoch and by the UTC day of its time."""
+    days: dict[EpochKey, dict[int, RangeSet]] = {}
+    for part in parts:
+        key = (part.gateway, part.epoch)
+        of_epoch = days.setdefault(key, {})
+        day_of = part.columns.times_ms // _MS_PER_DAY
+        for day in np.unique(day_of).tolist():
+            seqs = ranges_of(np.sort(part.columns.seqs[day_of == day])) - unstored.get(key, RangeSet())
+            of_epoch[day] = of_epoch.get(day, RangeSet()) | seqs
+    return days
 
 
 def commits_of(work: Workload, settlements: Iterable[Settlement], *, credit: int, hub_time_ms: int) -> list[Commit]:

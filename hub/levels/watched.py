@@ -67,9 +67,9 @@ class WatchedSeries:
         """As the store behind."""
         await self._store.forget_before(time_ns)
 
-    async def count_points(self, gateway: str) -> int:
+    async def count_points(self, gateway: str, time_range: TimeRange | None = None) -> int:
         """As the store behind."""
-        return await self._store.count_points(gateway)
+        return await self._store.count_points(gateway, time_range)
 
     async def close(self) -> None:
         """As the store behind."""

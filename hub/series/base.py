@@ -159,8 +159,8 @@ class SeriesStore(Protocol):
         """
         ...
 
-    async def count_points(self, gateway: str) -> int:
-        """How many points (records) that one gateway sent are stored, counted in the store itself.
+    async def count_points(self, gateway: str, time_range: TimeRange | None = None) -> int:
+        """How many points (records) that one gateway sent are stored, at any time or in a range, counted in the store.
 
         What the hub itself writes about a gateway (`HUB_MEASUREMENTS`) is not counted.
 

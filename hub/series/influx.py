@@ -176,14 +176,14 @@ class InfluxSeriesStore:
     async def forget_before(self, time_ns: int) -> None:
         """Nothing: the retention of the bucket or database does it (`sen-hub storage setup`)."""
 
-    async def count_points(self, gateway: str) -> int:
+    async def count_points(self, gateway: str, time_range: TimeRange | None = None) -> int:
         """How many records of one gateway are stored, by their `quality` fields."""
         selection = Selection(gateway=gateway)
         if not names_a_series(selection):
             return 0
         measurements = await self._fields(selection)
         sent = [measurement for measurement in measurements if measurement not in HUB_MEASUREMENTS]
-        results = await self._query([influxql.count(measurement, selection) for measurement in sent])
+        results = await self._query([influxql.count(measurement, selection, time_range) for measurement in sent])
         return sum(influxql.count_of(result) for result in results)
 
     async def close(self) -> None:

@@ -67,9 +67,9 @@ def span(measurement: str, fields: Sequence[str], selection: Selection, time_ran
     return _select(what, measurement, _where(selection, time_range), f"GROUP BY {_GROUP_BY_TAGS}")
 
 
-def count(measurement: str, selection: Selection) -> str:
+def count(measurement: str, selection: Selection, time_range: TimeRange | None = None) -> str:
     """How many points match: each has exactly one `quality`."""
-    return _select(f'count("{QUALITY_KEY}")', measurement, _where(selection), "")
+    return _select(f'count("{QUALITY_KEY}")', measurement, _where(selection, time_range), "")
 
 
 def selection_of(series: SeriesKey) -> Selection:

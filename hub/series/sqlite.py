@@ -96,8 +96,9 @@ ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
 """
 _COUNT = """
 SELECT count(*) FROM point JOIN source ON source.id = source_id
-WHERE gateway = ? AND measurement NOT IN (SELECT json_each.value FROM json_each(?))
+WHERE gateway = ? AND measurement NOT IN (SELECT json_each.value FROM json_each(?)) AND time_ns >= ? AND time_ns < ?
 """
+_NO_END_NS = 2**63 - 1
 _WINDOWS = """
 SELECT time_ns / :window * :window AS start_ns, avg(number), min(number), max(number), sum(number), count(number)
 FROM value WHERE series_id = :series AND time_ns >= :start AND time_ns < :end AND number IS NOT NULL
@@ -203,9 +204,10 @@ class SqliteSeriesStore:
         except sqlite3.Error as error:
             raise SeriesError(f"series file {self._path}: {error}; see `sen-hub status`") from error
 
-    async def count_points(self, gateway: str) -> int:
+    async def count_points(self, gateway: str, time_range: TimeRange | None = None) -> int:
         """How many records of one gateway are stored."""
-        asked = (gateway, json.dumps(sorted(HUB_MEASUREMENTS)))
+        start_ns, end_ns = (0, _NO_END_NS) if time_range is None else (time_range.start_ns, time_range.end_ns)
+        asked = (gateway, json.dumps(sorted(HUB_MEASUREMENTS)), start_ns, end_ns)
         return await self._read(lambda db: int(db.execute(_COUNT, asked).fetchone()[0]))
 
     async def close(self) -> None:

@@ -323,3 +323,9 @@ async def test_a_point_no_store_may_take_is_refused_and_the_rest_stored(store: S
 async def test_two_records_of_one_device_in_one_millisecond_stay_two_points(store: SeriesStore) -> None:
     await stored(store, point(START + 1, {"voltage": 1.0}), point(START + 2, {"voltage": 2.0}))
     assert await store.count_points("gw-1") == 2
+
+
+async def test_records_are_counted_in_a_range_whose_end_is_not_included(store: SeriesStore) -> None:
+    await stored(store, *(point(START + i, {"voltage": float(i)}) for i in range(10)))
+    assert await store.count_points("gw-1", TimeRange(start_ns=START + 2, end_ns=START + 7)) == 5
+    assert await store.count_points("gw-1", TimeRange(start_ns=START + 10, end_ns=START + 20)) == 0

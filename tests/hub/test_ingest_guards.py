@@ -45,8 +45,9 @@ class Hub:
         self.registry, self.guards = registry, guards
         self.clock = FakeClock()
         self.commits: list[Commit] = []
+        self.series = FakeSeriesStore()
         self.worker = IngestWorker(
-            registry=registry, series=FakeSeriesStore(), publish=self._publish, clock=self.clock, guards=guards
+            registry=registry, series=self.series, publish=self._publish, clock=self.clock, guards=guards
         )
 
     async def _publish(self, _topic: str, payload: bytes) -> None:

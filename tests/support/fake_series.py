@@ -107,9 +107,13 @@ class FakeSeriesStore:
     async def forget_before(self, time_ns: int) -> None:
         self.points = {identity: point for identity, point in self.points.items() if point.time_ns >= time_ns}
 
-    async def count_points(self, gateway: str) -> int:
+    async def count_points(self, gateway: str, time_range: TimeRange | None = None) -> int:
+        asked = time_range or TimeRange(start_ns=0, end_ns=2**63)
         return sum(
-            point.gateway == gateway and point.measurement not in HUB_MEASUREMENTS for point in self.points.values()
+            point.gateway == gateway
+            and point.measurement not in HUB_MEASUREMENTS
+            and asked.start_ns <= point.time_ns < asked.end_ns
+            for point in self.points.values()
         )
 
     async def close(self) -> None:
