@@ -60,22 +60,28 @@ def check(data: bytes) -> None:
     Raises:
         WireError: not exactly one item, an item of a kind that is not permitted, or more than the limits allow.
     """
-    position = 0
-    items = 0
-    open_arrays = [1]  # how many items are still to come at each depth
-    while open_arrays:
-        if not open_arrays[-1]:
-            open_arrays.pop()
-            continue
-        open_arrays[-1] -= 1
-        items += 1
-        position, children = _step(data, position)
-        if children:
-            open_arrays.append(children)
-        if items > MAX_ITEMS or len(open_arrays) > MAX_DEPTH:
-            raise WireError(f"CBOR: expected at most {MAX_ITEMS} items, nested at most {MAX_DEPTH} deep")
-    if position != len(data):
-        raise WireError(f"CBOR: {len(data) - position} bytes after the end")
+    position = items = 0
+    to_come = 1
+    outer: list[int] = []  # how many items are still to come in each array around
+    size = len(data)
+    while True:
+        while to_come:
+            to_come -= 1
+            items += 1
+            if position < size and (length := _LENGTHS[data[position]]):
+                position += length  # beyond the end, where it is, is seen at the next item or after the last
+                continue
+            position, children = _step(data, position)
+            if children:
+                outer.append(to_come)
+                to_come = children
+            if items + to_come > MAX_ITEMS or len(outer) >= MAX_DEPTH:
+                raise WireError(f"CBOR: expected at most {MAX_ITEMS} items, nested at most {MAX_DEPTH} deep")
+        if not outer:
+            break
+        to_come = outer.pop()
+    if position != size:
+        raise WireError(f"CBOR: {size - position} bytes after the end, where they may also be missing")
 
 
 def typed_array(tag: int, numbers: Sequence[float]) -> cbor2.CBORTag:
@@ -117,6 +123,21 @@ def _little_endian(numbers: "array[_Number]") -> "array[_Number]":
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers
+
+
+def _length(first: int) -> int:
+    """The length of an item by its first byte, where that says all: 0 where it does not, or is not permitted."""
+    major, info = first >> 5, first & 0x1F
+    if major in (_UNSIGNED, _NEGATIVE):
+        return 1 if info < _FIRST_LONG_ARGUMENT else 1 + _ARGUMENT_BYTES.get(info, -1)
+    if major in (_BYTES, _TEXT) and info < _FIRST_LONG_ARGUMENT:
+        return 1 + info
+    if major == _SIMPLE:
+        return 1 if info in _FALSE_TRUE_NULL else 9 if info == _FLOAT64_INFO else 0
+    return 0
+
+
+_LENGTHS = bytes(map(_length, range(256)))
 
 
 def _step(data: bytes, position: int) -> tuple[int, int]:

@@ -6,7 +6,8 @@ I2. Nothing is spread out before `wire.batch_items` has counted it against the l
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 import cbor2
 import numpy as np
@@ -24,13 +25,14 @@ from wire.ranges import RangeSet
 from wire.records import MAX_SEQ, MAX_TIME_MS, Loss, Quality, Record, TimeQuality, Value
 
 _POWERS: Final = np.array([10.0**exponent for exponent in range(MAX_EXPONENT + 1)])
-_INTEGERS: Final = {cbor.INT8: "<i1", cbor.INT16: "<i2", cbor.INT32: "<i4", cbor.INT64: "<i8"}
-_FLOATS: Final = {cbor.FLOAT64: "<f8"}
+_INTEGERS: Final = {
+    tag: np.dtype(f"<i{width}") for tag, width in ((cbor.INT8, 1), (cbor.INT16, 2), (cbor.INT32, 4), (cbor.INT64, 8))
+}
+_FLOATS: Final = {cbor.FLOAT64: np.dtype("<f8")}
 # Within these a column of any batch stays within 64 bits; beyond them Python's own integers are asked.
 _SAFE_STEP: Final = 2**40
 _SAFE_REST: Final = 2**52
-_WIDEST: Final = 8
-_NOTHING: Final = np.zeros(1, np.int8)
+_FORMS: Final = (Form.LINE, Form.DIFFERENCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,6 +106,11 @@ class BatchColumns:
         return self.gateway, self.epoch
 
     @property
+    def values(self) -> int:
+        """How many values it holds."""
+        return sum(table.numbers.size for table in self.tables)
+
+    @property
     def asked(self) -> RangeSet:
         """The seqs its sender wants to hear of: its records and its tombstones."""
         return self.seqs | RangeSet.of((loss.first, loss.last) for loss in self.losses)
@@ -154,9 +161,9 @@ def within(seqs: Integers, ranges: RangeSet) -> Flags:
 
 
 class _Runs:
-    """How the rows of a column stand: in runs of one device each."""
+    """How the rows of a column stand: in runs of one device each. Nothing here changes."""
 
-    def __init__(self, counts: Sequence[int]) -> None:
+    def __init__(self, counts: tuple[int, ...]) -> None:
         self.counts = counts
         self.number = len(counts)
         self.rows = sum(counts)
@@ -164,11 +171,15 @@ class _Runs:
         self.of_row = np.repeat(np.arange(self.number), lengths)
         self.starts = np.cumsum(lengths) - lengths
         self.row_in_run = np.arange(self.rows) - self.starts[self.of_row]
-        self.is_inner = self.row_in_run > 0
+        self.inner = np.flatnonzero(self.row_in_run)
+
+
+# A gateway's batches mostly have the same devices as often as before.
+_runs = lru_cache(maxsize=256)(_Runs)
 
 
 def _table(packed: PackedTable) -> RecordColumns:
-    runs = _Runs(packed.counts)
+    runs = _runs(tuple(packed.counts))
     points = [items.array(item, what="values of a point", maximum=3) or [None] for item in packed.values]
     numbers, integers = _columns([point[0] for point in points], [packed.seqs, packed.times_ms], runs)
     seqs, times_ms = integers
@@ -217,7 +228,7 @@ def _integers(packed: Sequence[Item], runs: _Runs) -> Integers:
     else:
         lists = [items.array(track, what="track", maximum=4) or [None] for track in tracks]
         bases = np.array([columns.track(one[0], count=1) for one in lists], np.int64)
-        firsts = _spread(bases, [one[1:] for one in lists], _Runs([runs.number]))
+        firsts = _spread(bases, [one[1:] for one in lists], _runs((runs.number,)))
     return _spread(firsts, [part[1:] for part in parts], runs)
 
 
@@ -227,39 +238,31 @@ def _spread(firsts: Integers, inner: Sequence[Sequence[Item]], runs: _Runs) -> I
         for items_of_column in inner:
             items.fields(list(items_of_column), what="rest of a column of single rows", count=0)
         return firsts
-    steps = np.zeros((len(inner), 1), np.int64)
-    rests = np.zeros((len(inner), runs.rows), np.int64)
+    steps: list[int] = []
     differences: list[int] = []
-    exact: list[int] = []
+    inner_rests = np.zeros((len(inner), len(runs.inner)), np.int64)
     for place, column in enumerate(inner):
         step, *more = column or [None]
-        steps[place] = items.integer(step, what="step", minimum=-2 * MAX_NUMBER, maximum=2 * MAX_NUMBER)
-        form, numbers = _rest(more, runs.rows - runs.number)
-        rests[place, runs.is_inner] = numbers
-        if form is Form.DIFFERENCE:
-            differences.append(place)
-        if abs(int(steps[place, 0])) > _SAFE_STEP or not _is_safe(numbers):
-            exact.append(place)
+        steps.append(items.integer(step, what="step", minimum=-2 * MAX_NUMBER, maximum=2 * MAX_NUMBER))
+        if more:
+            form, rest = items.fields(more, what="rest of a column", count=2)
+            if items.choice(form, what="form", choices=_FORMS) is Form.DIFFERENCE:
+                differences.append(place)
+            inner_rests[place] = _typed(rest, len(runs.inner), _INTEGERS)
+    if max(map(abs, steps)) > _SAFE_STEP or inner_rests.max() > _SAFE_REST or inner_rests.min() < -_SAFE_REST:
+        exactly = [columns.spread(first, one, runs.counts) for first, one in zip(firsts.tolist(), inner, strict=True)]
+        return np.array(exactly, np.int64)
+    rests = np.zeros((len(inner), runs.rows), np.int64)
+    rests[:, runs.inner] = inner_rests
     if differences:
         rests[differences] = _summed(rests[differences], runs)
-    spread = firsts[:, runs.of_row] + steps * runs.row_in_run + rests
-    for place in exact:
-        spread[place] = columns.spread(firsts[place].tolist(), inner[place], runs.counts)
-    return _checked(spread)
+    return _checked(firsts[:, runs.of_row] + np.array(steps)[:, np.newaxis] * runs.row_in_run + rests)
 
 
 def _checked(numbers: Integers) -> Integers:
     if numbers.max() > MAX_NUMBER or numbers.min() < -MAX_NUMBER:
         raise WireError("column: an integer beyond 2**53")
     return numbers
-
-
-def _rest(more: Sequence[Item], count: int) -> tuple[Form, npt.NDArray[np.number]]:
-    """What a column has besides its step: form and rest, or nothing."""
-    if not more:
-        return Form.LINE, _NOTHING
-    form, rest = items.fields(list(more), what="rest of a column", count=2)
-    return items.choice(form, what="form", choices=(Form.LINE, Form.DIFFERENCE)), _typed(rest, count, _INTEGERS)
 
 
 def _summed(rests: Integers, runs: _Runs) -> Integers:
@@ -270,19 +273,15 @@ def _summed(rests: Integers, runs: _Runs) -> Integers:
     return sums - sums[:, runs.starts][:, runs.of_row]
 
 
-def _typed(item: Item, count: int, kinds: Mapping[int, str]) -> npt.NDArray[np.number]:
+def _typed(item: Item, count: int, kinds: Mapping[int, np.dtype[Any]]) -> npt.NDArray[np.number]:
     """The numbers of a typed array of one of these kinds."""
     if not isinstance(item, cbor2.CBORTag) or item.tag not in kinds:
-        raise WireError(f"expected a typed array of {' or '.join(kinds.values())}")
-    kind = np.dtype(kinds[item.tag])
+        raise WireError(f"expected a typed array of {' or '.join(map(str, kinds.values()))}")
+    kind = kinds[item.tag]
     packed: bytes = item.value
     if len(packed) != count * kind.itemsize:
         raise WireError(f"expected {count} numbers of {kind.itemsize} bytes, found {len(packed)} bytes")
     return np.frombuffer(packed, kind)
-
-
-def _is_safe(numbers: npt.NDArray[np.number]) -> bool:
-    return bool(numbers.min() >= -_SAFE_REST and numbers.max() <= _SAFE_REST)
 
 
 def _codes(item: Item, rows: int, worst: int, what: str) -> Codes | None:

@@ -36,6 +36,7 @@ class CrashJournal:
             _logger.warning("a worker died while %d messages were in work: they are tried alone", len(self._deaths))
         self._write_deaths()
         self._file = _opened(path)
+        self._in_work: list[str] = []
 
     def deaths(self, payload: bytes) -> int:
         """How many workers died while they had this message."""
@@ -43,11 +44,14 @@ class CrashJournal:
 
     def begin(self, payloads: Sequence[bytes]) -> None:
         """These are in work from now on."""
-        self._write("\n".join(map(_digest, payloads)))
+        self._in_work += map(_digest, payloads)
+        self._write("\n".join(self._in_work))
 
     def end(self, payloads: Sequence[bytes]) -> None:
         """They are done with, and not to blame for anything."""
-        self._write("")
+        done = set(map(_digest, payloads))
+        self._in_work = [digest for digest in self._in_work if digest not in done]
+        self._write("\n".join(self._in_work))
         if self._deaths:
             before = len(self._deaths)
             for payload in payloads:

@@ -62,6 +62,10 @@ class Guards:
         others = [one for one in messages if not self.journal.deaths(one.payload)]
         return [*([others] if others else []), *([one] for one in suspects)]
 
+    def suspects(self, messages: Sequence[Message]) -> bool:
+        """Whether any of them may have killed a worker: then nothing else may be in work beside them."""
+        return any(self.journal.deaths(message.payload) for message in messages)
+
     def kills(self, message: Message) -> bool:
         """Whether so many workers died of this message that it is not opened any more."""
         return self.journal.deaths(message.payload) >= DEATHS_ALLOWED

@@ -25,6 +25,7 @@ class Inbox:
         self._most_bytes = payload_bytes
         # Changed by `put`, `take` and `done`, all on the event loop.
         self._waiting: deque[Message] = deque()
+        self._at_work: set[GatewayId] = set()
         self._held_messages = 0
         self._held_bytes = 0
         self._something = asyncio.Event()
@@ -58,21 +59,38 @@ class Inbox:
         return True
 
     async def take(self, *, most: int, most_bytes: int) -> list[Message]:
-        """Wait for messages; returns the oldest: one, or as many as `most` with together `most_bytes` of payload."""
-        await self._something.wait()
-        taken = [self._waiting.popleft()]
-        room = most_bytes - len(taken[0].payload)
-        while self._waiting and len(taken) < most and len(self._waiting[0].payload) <= room:
-            room -= len(self._waiting[0].payload)
-            taken.append(self._waiting.popleft())
-        if not self._waiting:
+        """Wait for messages; returns the oldest: one, or as many as `most` with together `most_bytes` of payload.
+
+        A gateway's messages wait while others of it are taken and not done: of one gateway nothing is worked on twice
+        at a time.
+        """
+        while not (taken := self._oldest(most, most_bytes)):
             self._something.clear()
+            await self._something.wait()
+        self._at_work.update(message.gateway for message in taken)
+        return taken
+
+    def _oldest(self, most: int, most_bytes: int) -> list[Message]:
+        taken: list[Message] = []
+        passed: list[Message] = []
+        while self._waiting and len(taken) < most:
+            message = self._waiting.popleft()
+            most_bytes -= 0 if message.gateway in self._at_work else len(message.payload)
+            if message.gateway in self._at_work or (taken and most_bytes < 0):
+                passed.append(message)
+            else:
+                taken.append(message)
+            if most_bytes < 0:
+                break
+        self._waiting.extendleft(reversed(passed))
         return taken
 
     def done(self, messages: Sequence[Message]) -> None:
         """These are handled: their room is free."""
         self._held_messages -= len(messages)
         self._held_bytes -= sum(len(message.payload) for message in messages)
+        self._at_work.difference_update(message.gateway for message in messages)
+        self._something.set()
         if not self._held_messages:
             self._nothing.set()
 

@@ -11,8 +11,9 @@ import asyncio
 import logging
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import TypeVar, assert_never
 
@@ -39,6 +40,7 @@ from hub.ingest.decide import (
 from hub.ingest.guards import UNOPENED, Guards, without
 from hub.ingest.inbox import Inbox, Message
 from hub.ingest.points import sheet_of
+from hub.ingest.turns import Turns
 from hub.registry.ledger import EpochView
 from hub.registry.model import DeadLetter, DeadReason, GatewayState, RegistryError
 from hub.series.base import SeriesStore
@@ -60,13 +62,17 @@ Publish = Callable[[str, bytes], Awaitable[None]]
 class IngestLimits:
     """How much the worker holds, how much it brings together into one write, and how it waits.
 
-    `merge_bytes` are of payload: about as many values, and so how long the event loop is kept at a time.
+    `merge_bytes` are of payload and read at once: how long the event loop is kept at a time. What is more than
+    `merge_values` when it is read is written in parts. `hands` work side by side: while the database works for one,
+    another reads.
     """
 
-    queue_messages: int = 2000
+    queue_messages: int = 10_000
     queue_bytes: int = 32 * 1024 * 1024
-    merge_messages: int = 32
-    merge_bytes: int = 32 * 1024
+    merge_messages: int = 256
+    merge_bytes: int = 256 * 1024
+    merge_values: int = 200_000
+    hands: int = 3
     credit: int = 32
     retry_first_s: float = 0.5
     retry_most_s: float = 30.0
@@ -116,7 +122,9 @@ class IngestWorker:
         # Changed by `offer` and `run`, both on the event loop.
         self._inbox = Inbox(messages=self._limits.queue_messages, payload_bytes=self._limits.queue_bytes)
         self._counts: Counter[str] = Counter()
-        self._trouble: str | None = None
+        self._turns = Turns()
+        # What holds ingest at the moment: the series store, the registry, or both.
+        self._troubles: dict[str, str] = {}
         self._write_delay_s: float | None = None
         self._announcements = Announcements(registry=registry, clock=clock, counts=self._counts)
 
@@ -148,7 +156,8 @@ class IngestWorker:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._run_batches(), name="ingest-batches")
+            for hand in range(self._limits.hands):
+                tasks.create_task(self._run_batches(), name=f"ingest-batches-{hand}")
             tasks.create_task(self._announcements.run(), name="ingest-announcements")
 
     async def drain(self) -> None:
@@ -175,7 +184,7 @@ class IngestWorker:
             retries=self._counts["retries"],
             queue_messages=self._inbox.messages,
             queue_bytes=self._inbox.payload_bytes,
-            trouble=self._trouble,
+            trouble=next(iter(self._troubles.values()), None),
             breaker=self._guards.state(now_s=self._clock.monotonic_s()),
             held_back=self._counts["held_back"],
             write_delay_s=self._write_delay_s,
@@ -195,13 +204,27 @@ class IngestWorker:
             states.get(message.gateway) is GatewayState.BLOCKED for message in messages
         )
         letters: list[DeadLetter] = []
-        read = [one for message in active if (one := self._read(message, letters)) is not None]
-        asked: dict[EpochKey, RangeSet] = {}
-        for one in read:
-            asked[one.key] = asked.get(one.key, RangeSet()) | one.batch.asked
-        views = await self._persistently(lambda: self._registry.ledger.views(asked))
-        accepted = [one.batch for one in read if self._is_admitted(one, states, views, letters)]
-        await self._finish(workload_of(accepted, views), letters)
+        for read in self._read_in_parts(active, letters):
+            asked: dict[EpochKey, RangeSet] = {}
+            for one in read:
+                asked[one.key] = asked.get(one.key, RangeSet()) | one.batch.asked
+            views = await self._persistently(partial(self._registry.ledger.views, asked))
+            accepted = [one.batch for one in read if self._is_admitted(one, states, views, letters)]
+            await self._finish(workload_of(accepted, views), letters)
+            letters.clear()
+
+    def _read_in_parts(self, messages: Iterable[Message], letters: list[DeadLetter]) -> Iterator[list[_Read]]:
+        """What can be read, so much at a time as is written at once; the last part may be empty."""
+        part: list[_Read] = []
+        values = 0
+        for message in messages:
+            if (one := self._read(message, letters)) is not None:
+                part.append(one)
+                values += one.batch.values
+            if values > self._limits.merge_values:
+                yield part
+                part, values = [], 0
+        yield part
 
     async def write_again(self, payload: bytes) -> str | None:
         """Write the records of a batch that was put aside; the ledger is the caller's. Waits while the store is away.
@@ -220,10 +243,11 @@ class IngestWorker:
         while True:
             messages = await self._inbox.take(most=self._limits.merge_messages, most_bytes=self._limits.merge_bytes)
             for some in self._guards.alone(messages):
-                payloads = [message.payload for message in some]
-                self._guards.journal.begin(payloads)
-                await self.handle(some)
-                self._guards.journal.end(payloads)
+                async with self._turns.alone() if self._guards.suspects(some) else self._turns.together():
+                    payloads = [message.payload for message in some]
+                    self._guards.journal.begin(payloads)
+                    await self.handle(some)
+                    self._guards.journal.end(payloads)
             self._inbox.done(messages)
 
     def _offer_batch(self, message: Message) -> bool:
@@ -298,9 +322,11 @@ class IngestWorker:
         self._counts["records_refused"] += len(refused)
         self._counts["conflicts"] += len(work.conflicts)
         credit = credit_of(fill=self._inbox.fill, most=self._limits.credit)
-        for commit in commits_of(work, settlements, credit=credit, hub_time_ms=self._clock.now_ms()):
-            await self._publish(down_topic(commit.gateway, Down.COMMIT), encode_commit(commit))
-            self._counts["commits"] += 1
+        commits = commits_of(work, settlements, credit=credit, hub_time_ms=self._clock.now_ms())
+        await asyncio.gather(
+            *(self._publish(down_topic(commit.gateway, Down.COMMIT), encode_commit(commit)) for commit in commits)
+        )
+        self._counts["commits"] += len(commits)
 
     async def _store(self, parts: Sequence[Part]) -> list[RefusedItem]:
         """Write until the outcome is known; returns what the store refuses for ever."""
@@ -310,9 +336,9 @@ class IngestWorker:
         delay_s = self._limits.retry_first_s
         began_s = self._clock.monotonic_s()
         while (result := await self._series.write(sheets)).unknown is not None:
-            delay_s = await self._wait(result.unknown, delay_s)
+            delay_s = await self._wait("series", result.unknown, delay_s)
         self._write_delay_s = self._clock.monotonic_s() - began_s
-        self._well_again()
+        self._well_again("series")
         ends = list(accumulate(len(part.columns) for part in parts))
         refused: list[RefusedItem] = []
         for place, reason in result.refused.items():
@@ -328,21 +354,20 @@ class IngestWorker:
             try:
                 result = await act()
             except RegistryError as error:
-                delay_s = await self._wait(str(error), delay_s)
+                delay_s = await self._wait("registry", str(error), delay_s)
             else:
-                self._well_again()
+                self._well_again("registry")
                 return result
 
-    async def _wait(self, trouble: str, delay_s: float) -> float:
-        """Hold everything for a while; returns how long to wait the next time."""
-        if self._trouble is None:
+    async def _wait(self, where: str, trouble: str, delay_s: float) -> float:
+        """Hold this work for a while; returns how long to wait the next time."""
+        if where not in self._troubles:
             _logger.error("ingest holds: %s", trouble)
-        self._trouble = trouble
+        self._troubles[where] = trouble
         self._counts["retries"] += 1
         await self._clock.sleep(delay_s)
         return min(delay_s * 2, self._limits.retry_most_s)
 
-    def _well_again(self) -> None:
-        if self._trouble is not None:
+    def _well_again(self, where: str) -> None:
+        if self._troubles.pop(where, None) is not None:
             _logger.warning("ingest goes on")
-            self._trouble = None

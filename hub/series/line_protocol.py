@@ -22,7 +22,7 @@ from wire.identifiers import QUALITY_KEY, QUALITY_SUFFIX
 from wire.records import Quality
 
 # One piece of every line: the same for all, or one for each.
-_Piece = bytes | Sequence[bytes]
+_Piece = str | Sequence[str]
 
 _SOURCES_REMEMBERED = 50_000
 
@@ -99,51 +99,51 @@ def _pieces(sheet: Sheet) -> list[_Piece]:
         tokens = _tokens(sheet.numbers[place])
         missing = None if sheet.missing is None else sheet.missing[place]
         if missing is None or not missing.any():
-            pieces += [f"{key}=".encode(), tokens, b","]
+            pieces += [f"{key}=", tokens, ","]
         else:
             known = zip(tokens, missing.tolist(), strict=True)
-            pieces.append([b"" if is_missing else b"%b=%b," % (key.encode(), token) for token, is_missing in known])
+            pieces.append(["" if is_missing else f"{key}={token}," for token, is_missing in known])
     pieces += _quality_pieces(sheet)
-    return [*pieces, _tokens(sheet.times_ns), b"\n"]
+    return [*pieces, _tokens(sheet.times_ns), "\n"]
 
 
 def _quality_pieces(sheet: Sheet) -> list[_Piece]:
     if sheet.qualities is None:
-        return [f"{QUALITY_KEY}={Quality.GOOD.value}i ".encode()]
+        return [f"{QUALITY_KEY}={Quality.GOOD.value}i "]
     pieces: list[_Piece] = []
     for key, codes in zip(sheet.keys, sheet.qualities, strict=True):
         if codes.any():
-            texts = [f"{key}{QUALITY_SUFFIX}={quality.value}i,".encode() if quality else b"" for quality in Quality]
+            texts = [f"{key}{QUALITY_SUFFIX}={quality.value}i," if quality else "" for quality in Quality]
             pieces.append([texts[code] for code in codes.tolist()])
-    texts = [f"{QUALITY_KEY}={quality.value}i ".encode() for quality in Quality]
+    texts = [f"{QUALITY_KEY}={quality.value}i " for quality in Quality]
     return [*pieces, [texts[code] for code in sheet.worst_qualities]]
 
 
 @lru_cache(maxsize=_SOURCES_REMEMBERED)
-def _head(source: Source) -> bytes:
+def _head(source: Source) -> str:
     """What a line of this source begins with: measurement and tags."""
     tags = (
         f"device={source.device},gateway={source.gateway},group={source.group},"
         f"mode={source.mode.value},site={source.site}"
     )
-    return f"{source.measurement},{tags} ".encode("ascii")
+    return f"{source.measurement},{tags} "
 
 
-def _tokens(column: npt.NDArray[np.float64] | Integers) -> list[bytes]:
+def _tokens(column: npt.NDArray[np.float64] | Integers) -> list[str]:
     """Each number in its shortest exact form; written and cut as a whole, which is many times faster than singly."""
     text = orjson.dumps(np.ascontiguousarray(column), option=orjson.OPT_SERIALIZE_NUMPY)
-    return text[1:-1].split(b",")
+    return text[1:-1].decode("ascii").split(",")
 
 
 def _side_by_side(pieces: Sequence[_Piece], rows: int) -> bytes:
     """The pieces of each row, row after row."""
     joined: list[_Piece] = []
     for piece in pieces:  # neighbours that are the same in every line are one
-        if isinstance(piece, bytes) and joined and isinstance(joined[-1], bytes):
+        if isinstance(piece, str) and joined and isinstance(joined[-1], str):
             joined[-1] += piece
         else:
             joined.append(piece)
-    parts = [b""] * (rows * len(joined))
+    parts = [""] * (rows * len(joined))
     for place, piece in enumerate(joined):
-        parts[place :: len(joined)] = [piece] * rows if isinstance(piece, bytes) else piece
-    return b"".join(parts)
+        parts[place :: len(joined)] = [piece] * rows if isinstance(piece, str) else piece
+    return "".join(parts).encode("ascii")

@@ -58,6 +58,12 @@ class InfluxServer:
         """Where it listens."""
         return self._http_port
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._program.process is not None
+        return self._program.process.pid
+
     def start(self) -> None:
         """Start it, again on the same files and ports, and wait until it answers."""
         self.launch()

@@ -104,7 +104,7 @@ def test_integers_that_are_no_exact_float_are_refused(item: list[cbor.Item]) -> 
 )
 def test_names_of_devices_come_back_in_their_order(names: list[str]) -> None:
     item = through_bytes(devices_item([DeviceId(name) for name in names]))
-    assert devices(item, maximum=len(names)) == names
+    assert devices(item, maximum=len(names)) == tuple(names)
 
 
 def test_numbered_devices_cost_next_to_nothing() -> None:
