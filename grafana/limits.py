@@ -85,6 +85,10 @@ ROW_BY_FRESHNESS: Final[Words] = {
     "2": FRESHNESS["2"],
     "3": FRESHNESS["3"],
 }
+STATIONS: Final[Words] = {
+    "0": Word(Text("reference", "trạm chuẩn"), GOOD),
+    "1": Word(Text("⚠ indicative", "⚠ tham khảo"), WARN),
+}
 ONLINE: Final[Words] = {
     "0": Word(Text("OFFLINE", "MẤT KẾT NỐI"), WORST),
     "1": Word(Text("online", "đang nối"), GOOD),

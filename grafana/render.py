@@ -52,6 +52,9 @@ def rendered(board: Board, centre: Centre) -> Json:
         where = models.GridPos(x=place.x, y=place.y, w=place.w, h=place.h)
         builder = builder.with_panel(built(panel, centre).id(number).grid_pos(where))
     found: Json = json.loads(JSONEncoder(sort_keys=True).encode(builder.build()))
+    for variable in found["templating"]["list"]:
+        for of_an_interval in ("auto", "auto_min", "auto_count"):
+            variable.pop(of_an_interval, None)
     return found | {"schemaVersion": SCHEMA_VERSION, "editable": True, "version": 0, "id": None}
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from grafana.board import Board, Column, Lines, Row, Rows
 from grafana.centre import Centre
 from grafana.influxql import ages, newest, over_time
-from grafana.limits import AQI, Step
+from grafana.limits import AQI, STATIONS, Step
 from grafana.parts import (
     AGE_COLUMNS,
     HERE,
@@ -80,7 +80,7 @@ _ABOUT_CO2 = Text(
 
 
 def _index_now() -> Rows:
-    fields = ["aqi", "aqi_daily", *(f"aqi_{name}" for name in _POLLUTANTS)]
+    fields = ["indicative", "aqi", "aqi_daily", *(f"aqi_{name}" for name in _POLLUTANTS)]
     names = {"pm25": "PM2.5", "o3": "O3", "no2": "NO2", "so2": "SO2", "co": "CO", "pm10": "PM10"}
     return Rows(
         title=Text("VN_AQI now (indicative)", "VN_AQI hiện tại (tham khảo)"),
@@ -88,6 +88,7 @@ def _index_now() -> Rows:
         queries=[newest("indicator", fields, where=_INDEX), ages(HERE)],
         columns=[
             *PLACE_COLUMNS,
+            Column(name="indicative", title=Text("Station", "Loại trạm"), words=STATIONS),
             Column(name="aqi", title=Text("Hour", "Giờ"), limits=AQI, decimals=0),
             Column(name="aqi_daily", title=Text("Day", "Ngày"), limits=AQI, decimals=0),
             *(

@@ -1,16 +1,18 @@
 """A database that panels can be asked about: the demonstration's scene, a day of it, through the hub's own path.
 
 Records are made from the demonstration's devices and their profiles, encoded as gateways encode them, and taken in by
-the hub's worker; levels and freshness are written by the hub's own code. Registers and lines are left out: they have
+the hub's worker; levels, freshness and the index of the air are
+written by the hub's own code. Registers and lines are left out: they have
 tests of their own. What no simulated device of the demonstration measures is drawn here and goes the same way
-(`DRAWN`), and what the hub says about gateways, itself and the air is written in its name (`SAID_BY_THE_HUB`).
+(`DRAWN`), and what the hub says about gateways and itself is its own
+code's word about machines that are drawn (`SAID_BY_THE_HUB`).
 """
 
 import asyncio
 import math
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
@@ -24,22 +26,26 @@ from device_profiles.model import DeviceProfile
 from hub.clock import SystemClock
 from hub.freshness.heard import Heard
 from hub.freshness.writer import FreshnessWriter
+from hub.indicators.air_quality import AirQualityIndex, AirQualityRules
+from hub.ingest.counters import IngestCounters
 from hub.ingest.worker import IngestWorker
 from hub.levels.level import Level, bucket_of
 from hub.levels.quantities import InventoryQuantities
 from hub.levels.touched import TouchedWindows
 from hub.levels.watched import WatchedSeries
 from hub.levels.writer import LevelWriter
-from hub.registry.model import Site
+from hub.operations.points import HubNumbers, audit_point, gateway_points, hub_points
+from hub.registry.ledger import Accounts
+from hub.registry.model import Gateway, GatewayState, Site
 from hub.registry.store import Registry
 from hub.series.influx import InfluxApi, InfluxSeriesStore, InfluxSettings
 from hub.series.sheet import Point, sheets_of
 from tests.support.influxd import InfluxServer
 from wire.codec import encode_batch, encode_inventory
 from wire.identifiers import DeviceId, GatewayId, SiteId
-from wire.messages import DeviceInventory, GroupInventory, Inventory
+from wire.messages import BusStatus, DeviceInventory, GroupInventory, Inventory
 from wire.quantities import QUANTITIES
-from wire.records import Batch, Mode, PointLayout, Quality, Record, RecordKind, Stream, Value
+from wire.records import Batch, Mode, PointLayout, Quality, Record, RecordKind, Stream, TimeQuality, Value
 from wire.topics import Up, up_topic
 
 DATABASE: Final = "sen"
@@ -60,8 +66,8 @@ DRAWN: Final = (
     f"{INTERVALS} (rtms/g4: occupancy, flow, mean speed)",
     f"{CAMERA} (no camera worker writes yet)",
 )
-# What other parts of the hub write, in their names, straight into the store.
-SAID_BY_THE_HUB: Final = ("gateway", "hub", "indicator")
+# What the hub writes of itself by its own code, here of machines that are drawn.
+SAID_BY_THE_HUB: Final = ("gateway", "hub")
 
 Values = Mapping[str, float | None]
 
@@ -107,11 +113,16 @@ async def filled(server: InfluxServer, folder: Path, *, now_ms: int) -> AsyncIte
     heard = Heard()
     series = WatchedSeries(stores[Level.RAW], [touched.touch, heard.hear])
     try:
-        await _deliver(registry, IngestWorker(registry=registry, series=series, publish=_unheard, clock=clock), now_ms)
-        await series.write(sheets_of(list(_said_by_the_hub(now_ms))))
+        worker = IngestWorker(registry=registry, series=series, publish=_unheard, clock=clock)
+        await _deliver(registry, worker, now_ms)
+        await series.write(sheets_of(list(_said_by_the_hub(now_ms, worker.counters()))))
         await FreshnessWriter(fleet=registry.fleet, heard=heard, series=series, clock=clock).write()
         quantities = InventoryQuantities(registry.fleet)
-        await LevelWriter(stores=stores, touched=touched, quantities=quantities, followers=[], clock=clock).catch_up()
+        rules = AirQualityRules(utc_offset_hours=7, reference_stations=frozenset())
+        air = AirQualityIndex(fleet=registry.fleet, stores=stores, rules=rules)
+        await LevelWriter(
+            stores=stores, touched=touched, quantities=quantities, followers=[air.hour_changed], clock=clock
+        ).catch_up()
         yield
     finally:
         await touched.close()
@@ -268,7 +279,7 @@ def _inventory(shift: Shift, streams: Mapping[tuple[str, str], Stream]) -> Inven
                 GroupInventory(
                     group=group,
                     measurement=stream.measurement,
-                    every_s=0.0 if stream.kind is RecordKind.EVENT else float(RECENT_STEP_S),
+                    every_s=0.0 if stream.kind is RecordKind.EVENT else float(HISTORY_STEP_S),
                     points=stream.points,
                 )
                 for (device, group), stream in streams.items()
@@ -285,63 +296,50 @@ def _devices_of(gateway: str) -> list[DemoDevice]:
     return [device for device in DEVICES if device.bus in own]
 
 
-def _said_by_the_hub(now_ms: int) -> Iterator[Point]:
-    """What the hub writes about gateways, itself and the air, in the fields that are agreed."""
+def _said_by_the_hub(now_ms: int, counters: IngestCounters) -> Iterator[Point]:
+    """What the hub writes about gateways and itself, by its own code; the machines behind it are drawn."""
     for back_s in range(7200, -1, -60):
         time_ms = now_ms - back_s * 1000
         done = 7200 - back_s
         for gateway in GATEWAYS:
-            yield from _about_gateway(gateway.gateway, gateway.site, done, time_ms)
-        yield _point("hub", ("hub", "hub", "hub"), "ingest", Mode.LIVE, time_ms, {
-            "queue_messages": 3, "queue_bytes": 9000, "stored": 20.0 * done, "refused": 0, "dead_letters_open": 0,
-            "breaker_open": 0, "memory_bytes": 9e7, "write_delay_s": 0.02,
-        })  # fmt: skip
-        audit = {"missing": 0, "overwritten": 0, "checked": 100.0 * done}
-        yield _point("hub", ("hub", "hub", "hub"), "audit", Mode.LIVE, time_ms, audit)
-    for hours in range(24, -1, -1):
-        index = 60.0 + 50.0 * math.sin(hours / 4)
-        pollutants = {f"aqi_{name}": index * share for name, share in _SHARES.items()}
-        values = {"aqi": index, "aqi_daily": 88.0, "pm25_nowcast": index / 2, "pm10_nowcast": index, "formula": 1}
-        place = (ROAD.site, ROAD.gateway, "dust-1")
-        yield _point("indicator", place, "vn_aqi", MODES[ROAD.gateway], now_ms - hours * 3_600_000, values | pollutants)
+            told = _told_by(gateway.gateway, gateway.site, done, time_ms)
+            yield from gateway_points(told, _accounts(gateway.gateway, done), is_online=True, now_ms=time_ms)
+        ingest = replace(counters, records_stored=20 * done, write_delay_s=0.02)
+        yield from hub_points(HubNumbers(ingest=ingest, dead_letters_open=0, memory_bytes=9e7), now_ms=time_ms)
+        yield audit_point([], overwritten=0, now_ms=time_ms)
 
 
-_SHARES: Final = {"pm25": 1.0, "pm10": 0.8, "o3": 0.5, "no2": 0.4, "so2": 0.2, "co": 0.1}
+def _accounts(gateway: str, done: int) -> Accounts:
+    return Accounts(
+        gateway=GatewayId(gateway),
+        accepted=10 * done + 5,
+        stored=10 * done,
+        refused=0,
+        lost={},
+        in_flight=5,
+        unexplained=0,
+    )
 
 
-def _about_gateway(gateway: str, site: str, done: int, time_ms: int) -> Iterator[Point]:
-    lost = {"lost_full": 0, "lost_corrupt": 0, "lost_tail": 0, "lost_expired": 0}
-    delivery = lost | {
-        "accepted": 10.0 * done + 5, "stored": 10.0 * done, "refused": 0, "in_flight": 5, "unexplained": 0,
-        "oldest_uncommitted_s": 1.5, "commit_delay_s": 0.8, "status_age_s": 4, "online": 1,
-    }  # fmt: skip
+def _told_by(gateway: str, site: str, done: int, time_ms: int) -> Gateway:
     machine = {
         "spool_used_bytes": 4e6, "spool_limit_bytes": 1e9, "disk_written_bytes": 5000.0 * done, "disk_free_bytes": 2e10,
         "disk_worn_percent": 12, "cpu_temperature": 52 + done % 7, "cpu_percent": 11, "memory_used_bytes": 4.5e7,
-        "clock_offset_ms": 12, "time_quality": 0, "bytes_sent": 90.0 * done, "uptime_s": float(done),
+        "clock_offset_ms": 12, "bytes_sent": 90.0 * done, "uptime_s": float(done), "commit_delay_s": 0.8,
     }  # fmt: skip
     bus = {
         "bus_load_percent": 31, "requests": 8.0 * done, "error_timeout": done // 600, "error_check": 0,
         "error_exception": 0, "error_foreign": 0, "devices_silent": 0,
     }  # fmt: skip
-    for device, group, values in (
-        ("agent", "delivery", delivery), ("agent", "machine", machine), ("rs485-1", "bus", bus),
-    ):  # fmt: skip
-        yield _point("gateway", (site, gateway, device), group, Mode.LIVE, time_ms, values)
-
-
-def _point(
-    measurement: str, place: tuple[str, str, str], group: str, mode: Mode, time_ms: int, values: Mapping[str, float]
-) -> Point:
-    site, gateway, device = place
-    return Point(
-        measurement=measurement,
-        site=site,
-        gateway=gateway,
-        device=device,
-        group=group,
-        mode=mode,
-        time_ns=time_ms * 1_000_000,
-        fields={key: float(number) for key, number in values.items()},
-        qualities=dict.fromkeys(values, Quality.GOOD),
+    return Gateway(
+        gateway=GatewayId(gateway),
+        site=SiteId(site),
+        state=GatewayState.ACTIVE,
+        registered_ms=0,
+        status_ms=time_ms - 4000,
+        online=True,
+        time_quality=TimeQuality.SYNCED,
+        oldest_uncommitted_ms=time_ms - 1500,
+        machine=machine,
+        buses=(BusStatus(bus="rs485-1", numbers=bus),),
     )
