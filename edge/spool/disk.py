@@ -6,6 +6,7 @@ I2. A file that `create` returned for is as large as it was asked for, and stays
 Errors are `OSError`, as the system tells them.
 """
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -17,6 +18,11 @@ PAGE_BYTES: Final = 4096
 _LOCK: Final = "lock"
 _ZEROS: Final = bytes(256 * 1024)
 _MAX_SHARE: Final = 0.5
+_NO_WAY: Final = {
+    errno.ENOSPC: "free space on its partition",
+    errno.EDQUOT: "free space, or raise this user's quota",
+    errno.EROFS: "see why the disk is read-only (`dmesg`); where it is damaged, replace the card",
+}
 
 
 class SyncFailedError(OSError):
@@ -160,7 +166,8 @@ def _locked(folder: Path) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise SpoolError(f"spool {folder}: {error.strerror}; choose a folder this user may write") from error
+        advice = _NO_WAY.get(error.errno or 0, "choose a folder this user may write")
+        raise SpoolError(f"spool {folder}: {error.strerror}; {advice}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -8,6 +8,7 @@ import pytest
 
 from edge.spool import chunks
 from edge.spool.base import Reading
+from edge.spool.frames import found_in
 from edge.spool.segment_spool import SegmentSpool
 from tests.support.fake_disk import FakeDisk
 from tests.support.readings import reading, readings, wide_readings
@@ -17,7 +18,9 @@ from wire.ranges import RangeSet
 from wire.records import LossReason
 
 SMALL_BYTES = 64 * 1024
-SAMPLED = 800
+SAMPLED = 500
+# A spool so small that every one of its bytes can be damaged: three pages, each a segment.
+TINY_SEGMENTS, TINY_SEGMENT_BYTES = 3, 4096
 CUT_EVERY_BYTES = 512
 
 Given = dict[tuple[int, int], Reading]
@@ -54,6 +57,70 @@ def written(*, closed: bool) -> tuple[FakeDisk, Given]:
         if seed == 1 or closed:
             spool.close()
     return disk, given
+
+
+def tiny() -> tuple[FakeDisk, Given]:
+    """Two epochs in three segments that were used more than once, with nothing lost."""
+    disk, given, epochs = FakeDisk(), Given(), []
+    for slot in range(1, 1 + TINY_SEGMENTS):
+        disk.create(f"segment-{slot:05d}", TINY_SEGMENT_BYTES)
+    for seed, groups in ((1, 10), (2, 14)):
+        spool = opened(disk, seed)
+        epochs.append(spool.state().epoch)
+        for n in range(groups):
+            some = [reading(device=f"d{k}", value=100 * seed + n + k / 8) for k in range(2)]
+            first, last = spool.accept(some)
+            given.update({(epochs[-1], seq): one for seq, one in enumerate(some, first)})
+            if n not in {3, groups - 1, groups - 2}:
+                spool.finish(epochs[-1], RangeSet(((first, last),)))
+                given = {key: one for key, one in given.items() if key not in {(epochs[-1], first), (epochs[-1], last)}}
+        spool.accept([])
+        spool.close()
+    assert not opened(disk.copy(), 3).state().lost_total
+    return disk, given
+
+
+def hit_by(disk: FakeDisk, name: str, start: int, end: int) -> set[tuple[int, int]]:
+    """The records, by epoch id and seq, of the frames that stand somewhere in these bytes."""
+    frames = found_in(bytes(disk.files[name])).frames
+    return {
+        (frame.mark.epoch_id, seq)
+        for frame in frames
+        if frame.offset < end and start < frame.end
+        for seq in frame.mark.seqs
+    }
+
+
+def check_every_byte(every: int) -> int:
+    """Flip bytes, and end files at them: what was not hit is sent, what was is declared. How many were looked at."""
+    disk, given = tiny()
+    ids = {epoch: number for number, epoch in enumerate(dict.fromkeys(epoch for epoch, _ in given), 1)}
+    looked_at = 0
+    for name, data in disk.files.items():
+        for at in range(0, len(data), every):
+
+            def cut(files: dict[str, bytearray], name: str = name, at: int = at) -> None:
+                del files[name][at:]
+
+            for damage, end in ((flipped(name, at), at + 1), (cut, len(data))):
+                hit = hit_by(disk, name, at, end)
+                left = {key: one for key, one in given.items() if (ids[key[0]], key[1]) not in hit}
+                after = damaged(disk, damage)
+                check(after.copy(), given, may_end_early=damage is cut)
+                assert check(after, left, may_end_early=damage is cut) == 0, f"{name}: {at}"
+                looked_at += 1
+    print(f"\n{looked_at} damaged spools opened")
+    return looked_at
+
+
+def test_wherever_a_byte_is_flipped_or_a_file_ends_what_was_not_hit_is_sent() -> None:
+    """At one byte of seventeen, which is every place in a frame sooner or later."""
+    assert check_every_byte(17) > 1000
+
+
+@pytest.mark.soak
+def test_wherever_any_byte_is_flipped_or_a_file_ends_what_was_not_hit_is_sent() -> None:
+    assert check_every_byte(1) == 2 * TINY_SEGMENTS * TINY_SEGMENT_BYTES
 
 
 def check(disk: FakeDisk, given: Given, *, may_end_early: bool = False) -> int:

@@ -1,4 +1,4 @@
-"""A real file system of a few megabytes on a loop device, that can be filled and emptied. Needs root."""
+"""A real file system of a few megabytes on a loop device, that can be filled, emptied and damaged. Needs root."""
 
 import os
 import subprocess
@@ -32,6 +32,17 @@ class SmallDisk:
         """Give the room back."""
         (self.folder / _BALLAST).unlink()
 
+    def damage(self) -> None:
+        """Have the kernel find an error in it: from now on it is read-only, whoever has files open for writing."""
+        trigger = Path("/sys/fs/ext4") / self._device().name / "trigger_fs_error"
+        if not trigger.exists():
+            pytest.skip("this kernel finds no errors in ext4 on demand")
+        trigger.write_text("1")
+
+    def _device(self) -> Path:
+        told = subprocess.run(["findmnt", "-no", "SOURCE", self.folder], check=True, capture_output=True, text=True)
+        return Path(told.stdout.strip())
+
 
 @contextmanager
 def small_disk(folder: Path, *, kilobytes: int) -> Iterator[SmallDisk]:
@@ -43,7 +54,9 @@ def small_disk(folder: Path, *, kilobytes: int) -> Iterator[SmallDisk]:
     with image.open("wb") as file:
         file.truncate(kilobytes * 1024)
     subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", image], check=True, capture_output=True)
-    mounted = subprocess.run(["mount", "-o", "loop", image, folder], check=False, capture_output=True, text=True)
+    mounted = subprocess.run(
+        ["mount", "-o", "loop,errors=remount-ro", image, folder], check=False, capture_output=True, text=True
+    )
     if mounted.returncode:
         pytest.skip(f"a loop image cannot be mounted here: {mounted.stderr.strip()}")
     try:
