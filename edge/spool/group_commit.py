@@ -3,6 +3,8 @@
 I1. Readings are handed to the spool in the order they came, each once, even where the hand-over is cancelled.
 I2. What the spool refuses is kept here, within a bound, and offered again; beyond the bound the oldest go and are
     counted: they were never accepted.
+I3. An event (an alarm, a vehicle) waits for no group, unless another did within the last second: so many events cost
+    one commit a second and not one each.
 """
 
 import asyncio
@@ -15,11 +17,13 @@ from typing import Final
 from edge.clock import Clock, set_within
 from edge.spool.base import Reading, SpoolBrokenError, SpoolError, UnsendableError
 from edge.spool.keeper import SpoolKeeper
+from wire.records import RecordKind
 
 _logger = logging.getLogger(__name__)
 _MAX_HELD: Final = 20_000
 _MAX_GROUP: Final = 1000
 _RETRY_S: Final = 1.0
+_URGENT_EVERY_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +73,8 @@ class GroupCommit:
         self._handed: list[Reading] = []
         self._accepting: asyncio.Future[tuple[int, int]] | None = None
         self._group_limit = _MAX_GROUP
-        self._first_at_s = 0.0
-        self._urgent = False
+        self._due_s = 0.0
+        self._next_urgent_s = 0.0
         self._dropped = 0
         self._unsendable = 0
         self._trouble: str | None = None
@@ -78,14 +82,18 @@ class GroupCommit:
         self._committing = asyncio.Lock()
 
     def add(self, reading: Reading, *, urgent: bool = False) -> None:
-        """Take a reading; it becomes durable with its group, an urgent one at once."""
+        """Take a reading; it becomes durable with its group, an event or an urgent one at once (I3)."""
+        now_s = self._clock.monotonic_s()
+        urgent = urgent or _is_event(reading)
         if not self._held:
-            self._first_at_s = self._clock.monotonic_s()
+            self._due_s = now_s + self._seconds
+        if urgent:
+            self._due_s = min(self._due_s, max(now_s, self._next_urgent_s))
+            self._next_urgent_s = max(self._next_urgent_s, self._due_s + _URGENT_EVERY_S)
         self._held.append(reading)
         if len(self._held) > self._max_held:
             self._held.popleft()
             self._dropped += 1
-        self._urgent = self._urgent or urgent
         if urgent or len(self._held) == 1 or len(self._held) >= self._records:
             self._wake.set()
 
@@ -129,8 +137,7 @@ class GroupCommit:
             return True
         if self._accepting is None:
             self._handed = [self._held.popleft() for _ in range(min(len(self._held), self._group_limit))]
-            self._urgent = self._urgent and bool(self._held)
-            self._first_at_s = self._clock.monotonic_s()
+            self._due_s = self._clock.monotonic_s() + (0 if any(map(_is_event, self._held)) else self._seconds)
             self._accepting = self._keeper.accepting(self._handed)
         await asyncio.wait((self._accepting,))
         accepting, self._accepting = self._accepting, None
@@ -162,6 +169,7 @@ class GroupCommit:
 
     def _take_back(self, group: list[Reading]) -> None:
         self._held.extendleft(reversed(group))
+        self._due_s = self._clock.monotonic_s()
         while len(self._held) > self._max_held:
             self._held.popleft()
             self._dropped += 1
@@ -187,8 +195,12 @@ class GroupCommit:
             return True
         if not self._held:
             return False
-        return self._urgent or len(self._held) >= self._records or self._left_s() <= 0
+        return len(self._held) >= self._records or self._left_s() <= 0
 
     def _left_s(self) -> float:
-        """How long the first may still wait. Asked in one way only: two ways differ in their last digit."""
-        return self._first_at_s + self._seconds - self._clock.monotonic_s()
+        """How long the group may still wait. Asked in one way only: two ways differ in their last digit."""
+        return self._due_s - self._clock.monotonic_s()
+
+
+def _is_event(reading: Reading) -> bool:
+    return reading.stream.kind is RecordKind.EVENT

@@ -37,7 +37,7 @@ _MAX_UNWRITTEN_FINISHES: Final = 64
 _MAX_DRAWS: Final = 8
 # More ranges than this, and the ledgers here and at the hub become slow; each takes this much of a segment's beginning.
 _MAX_RANGES: Final = 2000
-_BYTES_A_RANGE: Final = 128
+_BYTES_A_RANGE: Final = 64
 
 
 class SegmentSpool:

@@ -21,7 +21,12 @@ from tests.support.manual_clock import ManualClock
 from tests.support.readings import reading, readings, stream
 from tests.support.spools import GATEWAY, held, open_spool
 from wire.ranges import RangeSet
-from wire.records import Batch, PointLayout, Value
+from wire.records import Batch, PointLayout, RecordKind, Value
+
+
+def event() -> Reading:
+    """Something that happened."""
+    return replace(reading(), stream=replace(stream(), kind=RecordKind.EVENT))
 
 
 class GatedSpool:
@@ -59,11 +64,11 @@ class GatedSpool:
 class Bench:
     """A group commit at work over a gated spool, in the time of a manual clock."""
 
-    def __init__(self, spool: Spool, *, max_held: int) -> None:
+    def __init__(self, spool: Spool, *, max_held: int, seconds: float = 1.0) -> None:
         self.spool = GatedSpool(spool)
         self.keeper = SpoolKeeper(self.spool)
         self.clock = ManualClock()
-        self.group = GroupCommit(self.keeper, self.clock, records=10, seconds=1.0, max_held=max_held)
+        self.group = GroupCommit(self.keeper, self.clock, records=10, seconds=seconds, max_held=max_held)
 
     async def until(self, holds: Callable[[], bool], *, step_s: float = 0.0) -> None:
         """Wait for the spool's thread; the clock goes on by `step_s` each time it is looked at."""
@@ -116,6 +121,36 @@ async def test_an_urgent_reading_waits_for_nothing() -> None:
         made.group.add(reading())
         made.group.add(reading(value=99.0), urgent=True)
         await made.accepted([2])
+
+
+async def test_i3_an_event_waits_for_nothing_and_many_cost_one_commit_a_second() -> None:
+    async with bench() as made:
+        made.group.add(event())
+        await made.accepted([1])
+        for _ in range(5):
+            await made.clock.advance(0.1)
+            made.group.add(event())
+        await made.nothing_happens()
+        assert made.spool.groups == [1], "the second within a second waits for the others"
+        await made.clock.advance(0.5)
+        await made.accepted([1, 5])
+
+
+async def test_i3_a_long_window_holds_up_no_event() -> None:
+    made = Bench(MemorySpool(gateway=GATEWAY, random_u64=lambda: 7), max_held=1000, seconds=3600.0)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(made.group.run())
+        made.group.add(reading())
+        await made.clock.advance(60.0)
+        await made.nothing_happens()
+        assert made.spool.groups == []
+        made.group.add(event())
+        await made.accepted([2])
+        made.group.add(event())
+        await made.clock.advance(1.0)
+        await made.accepted([2, 1])
+        running.cancel()
+    made.keeper.close()
 
 
 async def test_readings_that_come_while_a_group_is_written_wait_for_their_own(tmp_path: Path) -> None:
