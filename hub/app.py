@@ -41,6 +41,7 @@ from hub.levels.retention import kept_ns
 from hub.levels.service import Levels
 from hub.levels.touched import TouchedWindows
 from hub.operations.memory import own_memory_bytes
+from hub.operations.store_trial import StoreTrial
 from hub.operations.writer import OperationsWriter
 from hub.registry.model import RegistryError
 from hub.registry.store import Registry
@@ -113,6 +114,8 @@ class _Hub:
         self._registry = registry
         self._broker = broker
         self._clock = clock
+        raw = stores[Level.RAW]
+        self._trial = StoreTrial(raw.probe if isinstance(raw, InfluxSeriesStore) else None, clock=clock)
         self._journal = CrashJournal(folder.path / "ingest.journal")
         guards = Guards(journal=self._journal)
         self._worker = IngestWorker(registry=registry, series=series, publish=self._say, clock=clock, guards=guards)
@@ -148,6 +151,8 @@ class _Hub:
             registry_kind=folder.registry_url.partition("://")[0].partition("+")[0],
             broker_trouble=lambda: self._link.trouble,
             ingest=self._worker.counters,
+            store_faults=lambda: self._trial.faults,
+            store_found=lambda: self._trial.found,
         )
         self._shown = Shown(registry=registry, series=series, running=running, clock=clock, levels=stores)
 
@@ -167,7 +172,7 @@ class _Hub:
             lasting = [
                 tasks.create_task(self._broker.keep(), name="broker"),
                 tasks.create_task(self._link.run(), name="link"),
-                tasks.create_task(self._worker.run(), name="ingest"),
+                tasks.create_task(self._trial.run(self._worker.run), name="ingest"),
                 tasks.create_task(self._levels.run(), name="levels"),
                 tasks.create_task(self._freshness.run(), name="freshness"),
                 tasks.create_task(self._operations.run(), name="operations"),

@@ -77,7 +77,10 @@ class IngestHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """The hub: `ok` when all its parts are. `alarms`: what a person has to look at, whether or not all parts work."""
+    """The hub: `ok` when all its parts are. `alarms`: what a person has to look at, whether or not all parts work.
+
+    `store_found`: what the series store was found to do when it was tried out; empty for the embedded one.
+    """
 
     ok: bool
     version: str
@@ -88,6 +91,7 @@ class Health:
     registry: PartHealth
     ingest: IngestHealth
     alarms: tuple[Alarm, ...]
+    store_found: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +106,7 @@ class Running:
     broker_trouble: Callable[[], str | None]
     ingest: Callable[[], IngestCounters]
     store_faults: Callable[[], Sequence[str]] = tuple
+    store_found: Callable[[], Sequence[str]] = tuple
 
 
 class Shown:
@@ -145,6 +150,7 @@ class Shown:
             registry=registry,
             ingest=ingest,
             alarms=await self._alarms(),
+            store_found=tuple(self._running.store_found()),
         )
 
     async def letters(self, gateway: str | None, *, limit: int) -> list[LetterView]:

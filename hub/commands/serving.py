@@ -64,6 +64,8 @@ def status(folder: Folder, as_json: AsJson = False) -> None:
         for name in ("broker", "series", "registry", "ingest"):
             part = health[name]
             print(f"{name:9} {part.get('kind', ''):10} {part['trouble'] or 'works'}")
+        for line in health["store_found"]:
+            print(f"{'':9} series     {line}")
         for alarm in health["alarms"]:
             print(f"ALARM     {alarm['kind']}: {alarm['text']}")
         print_fleet(fleet)

@@ -11,6 +11,7 @@ Writes use line protocol; reads use the InfluxQL that 1.x, 2.x (through a DBRP m
 
 import gzip
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -30,6 +31,7 @@ from hub.series.base import (
 )
 from hub.series.line_protocol import Lines, lines_of
 from hub.series.names import HUB_MEASUREMENTS, names_a_series
+from hub.series.probe import InfluxProbe, ProbeReport
 from hub.series.sheet import Sheet
 
 # Level 1 makes a line a sixth of its size and costs the database little.
@@ -111,10 +113,14 @@ class InfluxSeriesStore:
         )
         # Whether the 1.x database is known to be there; changed by `_post` and `_create_database` only.
         self._database_is_there = settings.api is InfluxApi.V2
+        # Why this server's *stored* may not be believed; changed by `probe` only.
+        self.unfit: str | None = None
 
     async def write(self, sheets: Sequence[Sheet]) -> WriteResult:
         """Store the points; those at fault are found by bisection."""
         refused: dict[int, str] = {}
+        if self.unfit is not None:
+            return WriteResult(unknown=self.unfit)
         unknown: str | None = None
         for lines in lines_of(sheets, refused, most=_LINES_PER_REQUEST):
             unknown = await self._write_lines(lines, refused) or unknown
@@ -205,6 +211,21 @@ class InfluxSeriesStore:
                 case _Rejected():
                     pending += reversed(some.halves())
         return None
+
+    async def probe(self, *, now_ms: int) -> ProbeReport:
+        """Try the server out; while it is found unfit, nothing that is written counts as stored."""
+        if not self._database_is_there:
+            with suppress(httpx.HTTPError, SeriesError):  # the probe says what is wrong
+                await self._create_database()
+        is_v2 = self._settings.api is InfluxApi.V2
+        probe = InfluxProbe(self._client, write=self._send, bucket=self._settings.bucket, is_v2=is_v2)
+        report = await probe.run(now_ms=now_ms)
+        if report.reached:
+            self.unfit = None if report.fault is None else f"InfluxDB at {self._settings.url}: {report.fault}"
+        return report
+
+    async def _send(self, text: str) -> httpx.Response:
+        return await self._client.post(self._write_path(), params=self._write_params(), content=text.encode("ascii"))
 
     async def _post(self, text: bytes) -> _Stored | _Rejected | _Unknown:
         try:
