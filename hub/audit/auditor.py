@@ -86,7 +86,7 @@ class Auditor:
         if repair:
             days = [replace(one, stored=one.rows) for one in days]
         await self._registry.audits.record(days)
-        await self._series.write(sheets_of([audit_point(days, overwritten=0, now_ms=self._clock.now_ms())]))
+        await self._series.write(sheets_of([audit_point(days, now_ms=self._clock.now_ms())]))
         return Audit(days=tuple(days), repaired=repaired)
 
     async def _count(self, gateway: GatewayId, day: int, stored: int) -> DayCount:

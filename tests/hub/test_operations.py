@@ -89,8 +89,8 @@ def test_the_hub_writes_how_it_is_and_what_an_audit_found() -> None:
     assert (hub.fields["dead_letters_open"], hub.fields["breaker_open"], hub.fields["write_delay_s"]) == (3, 1, 0.25)
     assert "memory_bytes" not in hub.fields
     short, long = DayCount(gateway=NAME, day=1, stored=10, rows=7), DayCount(gateway=NAME, day=2, stored=5, rows=6)
-    audit = audit_point([short, long], overwritten=0, now_ms=NOW_MS)
-    assert audit.fields == {"missing": 3, "overwritten": 0, "checked": 15}
+    audit = audit_point([short, long], now_ms=NOW_MS)
+    assert audit.fields == {"missing": 3, "checked": 15}
     assert faults(hub) == faults(audit) == [{}]
     assert set(hub.fields) | set(audit.fields) <= set(QUANTITIES)
 
