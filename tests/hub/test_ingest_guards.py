@@ -12,6 +12,7 @@ from hub.ingest.breaker import Breaker, BreakerLimits
 from hub.ingest.crash_journal import CrashJournal
 from hub.ingest.flood import FloodGuard, FloodLimits
 from hub.ingest.guards import Guards
+from hub.ingest.second_try import SecondTry
 from hub.ingest.worker import IngestWorker
 from hub.registry.store import Registry
 from tests.support.fake_clock import FakeClock
@@ -139,3 +140,36 @@ async def test_a_message_that_ended_three_workers_is_put_aside_unopened_and_its_
     assert letter.gateway == FLEET[0]
     assert "3 workers ended" in letter.detail
     assert {commit.gateway for commit in hub.commits} == {FLEET[1]}
+
+
+async def test_a_record_the_database_refused_is_stored_by_a_second_try_once_it_takes_it(
+    hub_with: Callable[[Guards], Hub],
+) -> None:
+    hub = hub_with(Guards())
+    hub.series.poison = lambda _point: "field type conflict"
+    await hub.receive(batch_of(FLEET[0], [1, 2]))
+    assert await hub.totals() == (0, 2)
+    second_try = SecondTry(
+        letters=hub.registry.dead_letters,
+        ledger=hub.registry.ledger,
+        write=hub.worker.write_again,
+        handle=hub.worker.handle,
+        clock=hub.clock,
+    )
+    numbers = [letter.letter_id or 0 for letter in await hub.registry.dead_letters.letters()]
+    for number in numbers:
+        tried = await second_try.retry(number)
+        assert tried is not None
+        assert (tried.stored, tried.detail) == (False, "field type conflict")
+    hub.series.poison = lambda _point: None
+    for number in numbers:
+        tried = await second_try.retry(number)
+        assert tried is not None
+        assert tried.stored
+        assert await second_try.retry(number) is None
+    assert await hub.totals() == (2, 0)
+    accounts = await hub.registry.ledger.accounts(FLEET[0])
+    assert (accounts.accepted, accounts.unexplained, accounts.in_flight) == (2, 0, 0)
+    assert await hub.series.count_points(FLEET[0]) == 2
+    assert sum((await hub.registry.audits.stored(first_day=0, last_day=99_999)).values()) == 2
+    assert await hub.registry.dead_letters.open_count() == 0
