@@ -31,7 +31,8 @@ from edge.spool.group_commit import GroupCommit
 from edge.spool.keeper import SpoolKeeper
 from edge.spool.segment_spool import SegmentSpool
 from edge.spool.wear import Card
-from edge.time_trust import TimeTrust
+from edge.time_kept import KeptClock, ReplacedFile
+from edge.time_spool import TimedSpool, book_in, trust_of
 from edge.uplink.lanes import Lanes
 from edge.uplink.link import BrokerAddress, MqttLink
 from edge.uplink.sender import Identity, Sender, last_will_of
@@ -45,7 +46,8 @@ Told = dict[str, Any]
 _logger = logging.getLogger("edge")
 _MEGABYTE: Final = 1024 * 1024
 _DRAIN_S: Final = 5.0
-_CLOCK_ASKED_S: Final = 60.0
+_CLOCK_ASKED_S: Final = 1.0
+_TIMES_FILE: Final = "times"
 _DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _CHECK_S: Final = 60.0
 _NEWEST_FAULTS: Final = 3
@@ -72,26 +74,31 @@ class Agent:
     def __init__(self, checked: CheckedGateway, *, clock: SystemClock, chance: random.Random) -> None:
         config = checked.config
         self._config = config
-        self._clock = clock
         self._started_s = clock.monotonic_s()
         state_dir = _made_state_dir(checked)
         gateway = GatewayId(config.gateway)
-        identity = Identity(gateway=gateway, site=SiteId(config.site), agent_version=_version(), boot_ms=clock.now_ms())
-        self._acquisition = Acquisition(checked, clock=clock)
-        self._trust = TimeTrust()
+        times, self._boot_id = ReplacedFile(state_dir / _TIMES_FILE), clock.boot_id()
+        book = book_in(times)
+        self._trust = trust_of(book, self._boot_id)
+        self._clock = kept = KeptClock(clock, self._trust)
+        kept.hear()
+        identity = Identity(gateway=gateway, site=SiteId(config.site), agent_version=_version(), boot_ms=kept.now_ms())
+        self._acquisition = Acquisition(checked, clock=kept)
         spool = SegmentSpool.open(
             state_dir / "spool",
             gateway=gateway,
             max_bytes=config.spool.max_mb * _MEGABYTE,
             random_u64=lambda: chance.getrandbits(64),
         )
-        self._keeper = SpoolKeeper(spool)
+        self._keeper = SpoolKeeper(
+            TimedSpool(spool, book=book, file=times, boot_id=self._boot_id, trust=self._trust, clock=kept)
+        )
         self._card = Card(gigabytes=config.spool.card_gb, cycles=config.spool.card_cycles)
         self._link = MqttLink(
             broker_address(checked),
             gateway=gateway,
             last_will=encode_status(last_will_of(identity)),
-            clock=clock,
+            clock=kept,
             random_unit=chance.random,
         )
         self._sender = Sender(
@@ -99,7 +106,7 @@ class Agent:
             keeper=self._keeper,
             link=self._link,
             lanes=Lanes(random_unit=chance.random),
-            clock=clock,
+            clock=kept,
             inventory=self._acquisition.inventory(),
             devices=self._acquisition.health.statuses,
             trust=self._trust,
@@ -109,13 +116,13 @@ class Agent:
         self._machine = Machine(state_dir)
         self._group = GroupCommit(
             self._keeper,
-            clock,
+            kept,
             records=config.spool.commit_records,
             seconds=config.spool.commit_s,
             on_accepted=self._sender.accepted,
         )
         self._appraisal = Appraisal(
-            config.devices, health=self._acquisition.health, trust=self._trust, clock=clock, keep=self._group.add
+            config.devices, health=self._acquisition.health, trust=self._trust, clock=kept, keep=self._group.add
         )
         self._fault_file = FaultFile(state_dir / FAULT_FILE)
         self._door = ControlDoor(
@@ -228,7 +235,9 @@ class Agent:
                 "trouble": held.trouble,
             },
             "clock": {
-                "quality": self._trust.quality(now_ms=now_ms, at_s=self._clock.monotonic_s()).name.lower(),
+                "quality": self._trust.moment(self._clock.monotonic_s()).quality.name.lower(),
+                "boot_id": self._boot_id,
+                "machine_behind_s": self._trust.machine_behind_s,
                 "hub_ahead_s": None if self._trust.hub_ahead_ms is None else self._trust.hub_ahead_ms / 1000,
             },
             "buses": {bus: worker.load() for bus, worker in self._acquisition.workers.items()},
@@ -237,9 +246,9 @@ class Agent:
         }
 
     async def _watch_clock(self) -> None:
-        """Ask the kernel now and then whether it follows a time server."""
+        """Look at the machine's clock again and again."""
         while True:
-            self._trust.kernel_says(is_disciplined=self._clock.is_disciplined())
+            self._clock.hear()
             await self._clock.sleep(_CLOCK_ASKED_S)
 
     async def _keep_faults(self) -> None:

@@ -32,8 +32,8 @@ class Appraisal:
     Args:
         devices: what the gateway file says of them.
         health: is told what became of each reading.
-        trust: of the gateway's clock.
-        clock: the agent's clock.
+        trust: what is known of the time.
+        clock: the agent's clock, which gives the times of `trust`.
         keep: takes the readings that are recorded; must not wait.
     """
 
@@ -60,9 +60,9 @@ class Appraisal:
         group = self._group(stream)
         if group.judge is not None:
             reading = self._judged(reading, group.judge, at_s)
-        time_quality = self._trust.quality(now_ms=self._clock.now_ms(), at_s=at_s)
-        if time_quality is not TimeQuality.SYNCED:
-            reading = replace(reading, time_quality=time_quality)
+        moment = self._trust.stamped(reading.time_ms, at_s=at_s)
+        if (moment.time_ms, moment.quality) != (reading.time_ms, TimeQuality.SYNCED):
+            reading = replace(reading, time_ms=moment.time_ms, time_quality=moment.quality)
         kept = (reading,) if group.reporter is None else group.reporter.passed(reading, at_s=at_s)
         self._health.of(stream.device).note_appraised(max(value.quality for value in reading.values), kept=len(kept))
         for one in kept:

@@ -17,8 +17,10 @@ _MANY_YEARS: Final = 100
 _COLUMNS: Final = 80
 _CLOCKS: Final = {
     "unsynced": "no time server and no hub vouches for it",
-    "estimated": "it differs from the hub's",
+    "estimated": "nobody vouches for it just now, or its witnesses differ",
+    "unanchored": "the time is not known yet: values wait for it, up to ten minutes",
 }
+_BEHIND_WORTH_SAYING_S: Final = 2.0
 _NAME_COLUMNS: Final = 29  # the longest group and point of the library
 
 
@@ -40,14 +42,25 @@ def status_text(status: Told) -> str:
         lines.append(f"        {spool['bytes_per_record']:.0f} bytes written for each record{_card_text(spool)}")
     if spool["trouble"]:
         lines.append(f"        TROUBLE: {spool['trouble']}; {spool['held']} readings wait in memory")
-    if status["clock"]["quality"] != "synced":
-        lines.append(f"clock   {_CLOCKS[status['clock']['quality']]}; values are stored as time_estimated")
+    lines += _clock_lines(status["clock"])
     lines = [part for line in lines for part in wrapped(line, indent=8)]
     lines.extend(part for fault in status.get("faults", ()) for part in wrapped(_fault_text(fault), indent=8))
     for device in status["devices"]:
         lines.append("")
         lines.extend(_device_lines(device))
     return "\n".join(lines)
+
+
+def _clock_lines(clock: Told) -> list[str]:
+    """What is to be said of the clock: nothing where all is well."""
+    lines = []
+    if clock["quality"] != "synced":
+        lines.append(f"clock   {_CLOCKS[clock['quality']]}; values are stored as time_estimated")
+    behind_s = clock.get("machine_behind_s")
+    if behind_s is not None and abs(behind_s) > _BEHIND_WORTH_SAYING_S:
+        side = "behind" if behind_s > 0 else "ahead"
+        lines.append(f"clock   this machine's own is {age_text(abs(behind_s))} {side} of the time that is believed")
+    return lines
 
 
 def reading_text(reading: Told) -> str:

@@ -3,7 +3,7 @@
 A record is the atom that is accepted, sent, stored and counted. `(gateway, epoch, seq)` names it for ever.
 
 I1. A value that is not known is None, never 0, -1 or NaN; its quality says why.
-I2. A record is immutable once accepted; its time is never moved.
+I2. A record is immutable once it was sent; its time is never moved after that. Only a provisional time is moved, once.
 """
 
 import math
@@ -53,11 +53,15 @@ class Quality(IntEnum):
 
 
 class TimeQuality(IntEnum):
-    """How the record's time is known."""
+    """How the record's time is known. Higher is worse.
+
+    UNANCHORED is a gateway's own: a provisional time, which becomes one of the others before the record is sent.
+    """
 
     SYNCED = 0
     ESTIMATED = 1
     UNSYNCED = 2
+    UNANCHORED = 3
 
 
 class RecordKind(IntEnum):

@@ -24,6 +24,7 @@ from wire.topics import Down, Up, parse_down, up_topic
 
 _logger = logging.getLogger(__name__)
 _STATUS_EVERY_S: Final = 10.0
+_ASK_TIME_EVERY_S: Final = 10.0
 _WORTH_SENDING_EARLY: Final = 500
 _HOUSEKEEPING_S: Final = 1.0
 
@@ -105,6 +106,7 @@ class Sender:
         self._has_new = False
         self._sent_at_s = clock.monotonic_s() - send_s
         self._status_at_s = clock.monotonic_s() - _STATUS_EVERY_S
+        self._asked_time_s = clock.monotonic_s() - _ASK_TIME_EVERY_S
         self._commit_delay_s: float | None = None
         self._connection = 0
         self._announced_on = 0
@@ -136,7 +138,7 @@ class Sender:
         if not self._identity.gateway == gateway == commit.gateway:
             self._counts["foreign"] += 1
             return
-        self._trust.hub_says(commit.hub_time_ms, now_ms=self._clock.now_ms(), at_s=self._clock.monotonic_s())
+        self._trust.hub_says(commit.hub_time_ms, at_s=self._clock.monotonic_s())
         self._commits.append(commit)
         self._wake.set()
 
@@ -200,8 +202,21 @@ class Sender:
         self._counts["batches_due_again"] += late
         self._may_be_much = self._may_be_much or late > 0
         await self._send(only_full=not self._is_time())
+        await self._ask_time()
         if self._clock.monotonic_s() - self._status_at_s >= _STATUS_EVERY_S:
             await self._say_status(online=True)
+
+    async def _ask_time(self) -> None:
+        """Where nobody else tells the time, the hub does: it answers a batch of nothing."""
+        now_s = self._clock.monotonic_s()
+        if self._trust.anchor is not None or now_s - self._asked_time_s < _ASK_TIME_EVERY_S:
+            return
+        self._asked_time_s = now_s
+        epoch = (await self._keeper.state()).epoch
+        await self._link.publish(
+            up_topic(self._identity.gateway, Up.BATCH),
+            encode_batch(Batch(gateway=self._identity.gateway, epoch=epoch, records=())),
+        )
 
     async def _announce(self) -> bool:
         topic = up_topic(self._identity.gateway, Up.INVENTORY)
@@ -297,7 +312,7 @@ class Sender:
 
     async def _say_status(self, *, online: bool) -> bool:
         self._status_at_s = self._clock.monotonic_s()
-        quality = self._trust.quality(now_ms=self._clock.now_ms(), at_s=self._clock.monotonic_s())
+        quality = self._trust.moment(self._clock.monotonic_s()).quality
         spool = await self._keeper.state()
         told, numbers = status_of(self._identity, spool, online=online, devices=self._devices()), self._numbers(spool)
         status = replace(told, time_quality=quality, machine=numbers.machine, buses=numbers.buses)

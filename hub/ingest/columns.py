@@ -193,7 +193,7 @@ def _table(packed: PackedTable) -> RecordColumns:
         device_of=runs.of_row,
         seqs=seqs,
         times_ms=times_ms,
-        time_qualities=_codes(packed.time_qualities, runs.rows, TimeQuality.UNSYNCED, "time quality"),
+        time_qualities=_codes(packed.time_qualities, runs.rows, TimeQuality.UNANCHORED, "time quality"),
         numbers=numbers,
         missing=missing,
         qualities=qualities,

@@ -245,12 +245,15 @@ def _days_of(parts: Iterable[Part], unstored: Mapping[EpochKey, RangeSet]) -> di
 
 
 def commits_of(work: Workload, settlements: Iterable[Settlement], *, credit: int, hub_time_ms: int) -> list[Commit]:
-    """What the gateways hear once the ledger holds the settlements: one commit an epoch, more where it is torn."""
+    """What the gateways hear once the ledger holds the settlements: one commit an epoch, more where it is torn.
+
+    Who asked about nothing hears what time it is.
+    """
     commits: list[Commit] = []
     for settlement in settlements:
         question = work.questions[settlement.gateway, settlement.epoch]
         refused = _all_refused(question, settlement)
-        for start in range(0, len(question.asked.ranges), MAX_COMMIT_RANGES):
+        for start in range(0, max(1, len(question.asked.ranges)), MAX_COMMIT_RANGES):
             final = RangeSet(question.asked.ranges[start : start + MAX_COMMIT_RANGES])
             commits.append(
                 Commit(

@@ -9,6 +9,7 @@ from edge.appraisal import Appraisal
 from edge.config import CheckConfig, DeviceConfig, ReportConfig
 from edge.health import Health
 from edge.spool.base import Reading
+from edge.time_kept import KeptClock
 from edge.time_trust import TimeTrust
 from tests.support.edge_files import GatewayFile, sen_edge, start_agent
 from tests.support.fake_clock import FakeClock
@@ -33,9 +34,12 @@ REPORT = "report: {deadband: {temperature: 0.5}, max_silence_s: 600}"
 class Bench:
     """One device whose readings come each second."""
 
-    def __init__(self, *, checks: dict[str, CheckConfig] | None = None, report: ReportConfig | None = None) -> None:
-        self.clock, self.trust = FakeClock(), TimeTrust()
-        self.trust.kernel_says(is_disciplined=True)
+    def __init__(
+        self, *, checks: dict[str, CheckConfig] | None = None, report: ReportConfig | None = None, is_known: bool = True
+    ) -> None:
+        machine, self.trust = FakeClock(), TimeTrust()
+        self.trust.kernel_says(is_disciplined=is_known, now_ms=machine.now_ms(), at_s=machine.monotonic_s())
+        self.clock, self.machine = KeptClock(machine, self.trust), machine
         health = Health()
         self.health = health.device(DEVICE, profile="test/any", bus="line")
         self.kept = list[Reading]()
@@ -43,7 +47,7 @@ class Bench:
         self.appraisal = Appraisal([device], health=health, trust=self.trust, clock=self.clock, keep=self.kept.append)
 
     def read(self, temperature: float, count: int = 0, *, after_s: float = 1.0) -> None:
-        self.clock.advance(after_s)
+        self.machine.advance(after_s)
         values = (Value(temperature), Value(float(count)))
         self.appraisal.take(Reading(stream=STREAM, time_ms=self.clock.now_ms(), values=values))
 
@@ -78,11 +82,20 @@ def test_what_is_usual_is_judged_and_the_gateway_file_can_change_it() -> None:
     assert usual.health.last["climate", "t"].value.quality is Quality.STUCK
 
 
-def test_a_time_that_nobody_vouches_for_travels_with_the_record_unchanged() -> None:
-    bench = Bench()
-    bench.trust.kernel_says(is_disciplined=False)
+def test_a_reading_made_before_the_time_is_known_waits_for_it_and_keeps_its_place() -> None:
+    bench = Bench(is_known=False)
     bench.read(20.0)
-    assert (bench.kept[0].time_quality, bench.kept[0].time_ms) == (TimeQuality.UNSYNCED, bench.clock.now_ms())
+    assert (bench.kept[0].time_quality, bench.kept[0].time_ms) == (TimeQuality.UNANCHORED, bench.clock.now_ms())
+
+
+def test_a_reading_that_was_made_just_before_the_time_became_known_gets_it() -> None:
+    bench = Bench(is_known=False)
+    early = Reading(stream=STREAM, time_ms=bench.clock.now_ms(), values=(Value(1.0), Value(1.0)))
+    bench.machine.advance(0.2)
+    true_ms = bench.machine.now_ms() + 86_400_000
+    bench.trust.kernel_says(is_disciplined=True, now_ms=true_ms, at_s=bench.machine.monotonic_s())
+    bench.appraisal.take(early)
+    assert (bench.kept[0].time_quality, bench.kept[0].time_ms) == (TimeQuality.SYNCED, true_ms - 200)
 
 
 def test_a_running_agent_holds_back_what_is_no_news_and_says_so(tmp_path: Path) -> None:

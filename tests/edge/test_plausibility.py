@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.plausibility import Check, DeviceClock, Judge, as_stale, usual_check
-from edge.time_trust import TimeTrust
 from wire.quantities import quantity
-from wire.records import PointLayout, Quality, TimeQuality, Value
+from wire.records import PointLayout, Quality, Value
 
 HOUR_S = 3600.0
 MINUTE_S = 60.0
@@ -146,34 +145,3 @@ def test_readings_whose_device_tells_the_same_time_for_minutes_are_old() -> None
     assert not clock.stands_still(481_000, at_s=481.0)
     assert not any(clock.stands_still(None, at_s=at_s) for at_s in (500.0, 900.0))
     assert as_stale((Value(5), Value(None, Quality.TIMEOUT))) == (Value(5, Quality.STALE), Value(None, Quality.TIMEOUT))
-
-
-def test_a_clock_that_nobody_vouches_for_is_not_trusted() -> None:
-    trust = TimeTrust()
-    assert trust.quality(now_ms=0, at_s=0) is TimeQuality.UNSYNCED
-    trust.kernel_says(is_disciplined=True)
-    assert trust.quality(now_ms=0, at_s=0) is TimeQuality.SYNCED
-
-
-def test_the_hub_s_clock_vouches_for_ours_for_an_hour() -> None:
-    trust = TimeTrust()
-    trust.hub_says(10_000, now_ms=10_400, at_s=0)
-    assert trust.quality(now_ms=20_400, at_s=10) is TimeQuality.SYNCED
-    assert trust.quality(now_ms=3_611_400, at_s=HOUR_S + 1) is TimeQuality.UNSYNCED
-
-
-def test_a_hub_that_is_ahead_shows_that_we_are_behind_and_a_late_message_shows_nothing() -> None:
-    trust = TimeTrust()
-    trust.hub_says(90_000, now_ms=10_000, at_s=0)
-    assert trust.quality(now_ms=11_000, at_s=1) is TimeQuality.ESTIMATED
-    trust.hub_says(20_000, now_ms=20_100, at_s=20)
-    assert trust.quality(now_ms=21_100, at_s=21) is TimeQuality.SYNCED
-    trust.hub_says(20_500, now_ms=50_100, at_s=50)
-    assert trust.quality(now_ms=51_100, at_s=51) is TimeQuality.SYNCED
-
-
-def test_a_clock_that_steps_is_no_longer_vouched_for() -> None:
-    trust = TimeTrust()
-    trust.hub_says(10_000, now_ms=10_000, at_s=0)
-    assert trust.quality(now_ms=15_000, at_s=5) is TimeQuality.SYNCED
-    assert trust.quality(now_ms=86_415_000, at_s=5) is TimeQuality.UNSYNCED

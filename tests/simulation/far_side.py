@@ -20,6 +20,7 @@ from wire.topics import parse_down
 _STORED = httpx.Response(204)
 _ANSWERED = httpx.Response(200, json={"results": [{}]})
 _PARTIAL = httpx.Response(400, text='{"error":"partial write: field type conflict dropped=0"}')
+_REFUSED = httpx.Response(422, json={"code": "unprocessable entity", "message": "field type conflict"})
 _CLOSED = httpx.Response(503, text="engine is closed")
 
 EpochKey = tuple[GatewayId, int]
@@ -34,6 +35,7 @@ class Weather:
     doubles: float = 0.0
     slowest_s: float = 0.5
     database_fails: float = 0.0
+    database_slowest_s: float = 0.05
     hub_dies: float = 0.0
 
 
@@ -149,6 +151,8 @@ class Link:
 class Influx(httpx.AsyncBaseTransport):
     """An InfluxDB 1.x as it was measured to behave: good points of a bad request are stored, its counts are wrong.
 
+    With `refuses_whole` one of 2.x, which takes nothing of a request in which a line is at fault.
+
     `rows` holds what is stored, by measurement, tags and time. Requests fail in every way: before or after they were
     carried out, in part, with an error of the server. Lines that are `poisoned` are refused for ever.
     """
@@ -158,13 +162,14 @@ class Influx(httpx.AsyncBaseTransport):
     poisoned: Callable[[str], bool]
     rows: dict[str, str] = field(default_factory=dict)
     is_down: bool = False
+    refuses_whole: bool = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return await self.answer(request.url.path, await request.aread())
 
     async def answer(self, path: str, content: bytes) -> httpx.Response:
         """What it answers to a write, or to anything else."""
-        await asyncio.sleep(self.chance.random() * 0.05)
+        await asyncio.sleep(self.chance.random() * self.weather.database_slowest_s)
         if self.is_down:
             raise httpx.ConnectError("connection refused")
         if path == "/query":
@@ -188,14 +193,14 @@ class Influx(httpx.AsyncBaseTransport):
                 raise httpx.ReadError("connection reset")
 
     def _written(self, lines: list[str]) -> httpx.Response:
-        bad = 0
-        for line in lines:
-            if self.poisoned(line):
-                bad += 1
-            else:
-                name, fields, time_ns = line.split(" ")
-                self.rows[f"{name} {time_ns}"] = fields
-        if bad:
+        good = [line for line in lines if not self.poisoned(line)]
+        is_bad = len(good) < len(lines)
+        if is_bad and self.refuses_whole:
+            return _REFUSED
+        for line in good:
+            name, fields, time_ns = line.split(" ")
+            self.rows[f"{name} {time_ns}"] = fields
+        if is_bad:
             return _PARTIAL
         return _STORED
 

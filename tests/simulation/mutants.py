@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from edge import time_trust
 from edge.spool import recovery, segment_spool
 from edge.spool.contents import Contents
 from edge.spool.disk import Disk
@@ -15,6 +16,9 @@ from edge.spool.keeper import SpoolKeeper
 from edge.spool.reading import name_of
 from edge.spool.segment_spool import SegmentSpool
 from edge.spool.segments import Laid, Pending, Segments, pending_of
+from edge.time_anchors import Anchor, AnchorBook, Boot
+from edge.time_spool import TimedSpool
+from edge.time_trust import TimeTrust
 from edge.uplink.lanes import Lane, Lanes
 from hub.ingest import dead_letters, points, worker
 from hub.ingest.columns import BatchColumns
@@ -30,7 +34,7 @@ from hub.series.sheet import Sheet
 from wire.codec import encode_commit
 from wire.messages import Commit
 from wire.ranges import RangeSet
-from wire.records import Batch
+from wire.records import Batch, Record, TimeQuality
 from wire.topics import Down, down_topic
 
 Patch = pytest.MonkeyPatch
@@ -280,6 +284,56 @@ def does_not_ask_what_a_gateway_has_no_more(patch: Patch) -> None:
     patch.setattr(ledger, "told_by_gateway", lambda before, said, *, is_all: right(before, said, is_all=False))
 
 
+def restamps_when_it_knows_better(patch: Patch) -> None:
+    right = TimedSpool._best
+
+    def settled(self: TimedSpool, epoch: int) -> tuple[Boot, Anchor] | None:
+        boot = self._book.boot_of(epoch)
+        anchor = None if boot is None else right(self, boot)
+        return None if boot is None or anchor is None else (boot, anchor)
+
+    patch.setattr(TimedSpool, "_settled", settled)
+
+
+def sends_before_its_anchor_is_durable(patch: Patch) -> None:
+    right = TimedSpool._save
+
+    def save(self: TimedSpool, book: AnchorBook) -> None:
+        if any(boot.settled is not None and boot not in self._book.boots for boot in book.boots):
+            self._book = book
+        else:
+            right(self, book)
+
+    patch.setattr(TimedSpool, "_save", save)
+
+
+def believes_whatever_the_machine_says(patch: Patch) -> None:
+    patch.setattr(time_trust, "_believed", time_trust._certain)
+
+
+def goes_back_without_a_flag(patch: Patch) -> None:
+    patch.setattr(
+        TimeTrust, "_flagged", lambda self, time_ms, anchor, at_ms: time_trust.Moment(time_ms, anchor.quality)
+    )
+
+
+def takes_every_epoch_for_one_of_this_boot(patch: Patch) -> None:
+    patch.setattr(AnchorBook, "boot_of", lambda self, epoch: self.boots[-1])
+
+
+def calls_every_time_certain(patch: Patch) -> None:
+    right = Boot.anchored
+
+    def anchored(self: Boot, record: Record, anchor: Anchor) -> Record:
+        return replace(right(self, record, anchor), time_quality=TimeQuality.SYNCED)
+
+    patch.setattr(Boot, "anchored", anchored)
+
+
+def waits_for_a_time_for_ever(patch: Patch) -> None:
+    patch.setattr(TimedSpool, "_best", lambda self, boot: None)
+
+
 MUTANTS: dict[str, Callable[[Patch], None]] = {
     one.__name__: one
     for one in (
@@ -307,5 +361,12 @@ MUTANTS: dict[str, Callable[[Patch], None]] = {
         forgets_what_the_ledger_held,
         takes_a_commit_for_any_epoch,
         does_not_ask_what_a_gateway_has_no_more,
+        restamps_when_it_knows_better,
+        sends_before_its_anchor_is_durable,
+        believes_whatever_the_machine_says,
+        goes_back_without_a_flag,
+        takes_every_epoch_for_one_of_this_boot,
+        calls_every_time_certain,
+        waits_for_a_time_for_ever,
     )
 }

@@ -10,6 +10,8 @@ from edge.spool.base import Reading, Spool, SpoolError, SpoolState
 from edge.spool.group_commit import GroupCommit
 from edge.spool.keeper import SpoolKeeper
 from edge.spool.segment_spool import SegmentSpool
+from edge.time_kept import KeptClock
+from edge.time_spool import TimedSpool, book_in, trust_of
 from edge.time_trust import TimeTrust
 from edge.uplink.lanes import Lanes
 from edge.uplink.sender import Identity, Sender
@@ -26,6 +28,10 @@ from wire.records import Batch, Mode, PointLayout, RecordKind, Stream, Value
 SMALL_SEGMENTS = {"segment-00001": 4096, "segment-00002": 4096, "segment-00003": 4096}
 START_MS = 1_795_000_000_000
 SECOND_MS = 1000
+_IN_TIME = 0.5
+_SYNCED_AT_BOOT = 0.3
+_SYNCED_WITHIN_S = 30.0
+_WRONG_AT_BOOT_MS = (0, -START_MS, -10_800_000, -3000, 3_600_000, 315_360_000_000)  # 1970, stale, ten years ahead
 _TICK_S = 1e-4  # a sleep too short for the clock's own digits would be no sleep at all
 
 Key = tuple[GatewayId, int, int]
@@ -37,14 +43,26 @@ class DiedError(BaseException):
 
 @dataclass
 class Clock:
-    """A machine's clock: `ahead_ms` steps, monotonic time begins anew with each boot."""
+    """A machine's clock, which may be wrong by `ahead_ms`; monotonic time begins anew with each boot."""
 
     loop: VirtualLoop
     booted_s: float = 0.0
     ahead_ms: int = 0
+    follows_a_server: bool = True
 
     def now_ms(self) -> int:
-        return START_MS + self.ahead_ms + round(self.loop.now_s * 1000)
+        return max(0, START_MS + self.ahead_ms + round(self.loop.now_s * 1000))
+
+    def is_disciplined(self) -> bool:
+        return self.follows_a_server
+
+    def both(self) -> tuple[int, float]:
+        return self.now_ms(), self.monotonic_s()
+
+    def step(self, by_ms: int) -> None:
+        """Somebody sets it. By more than a second that was no time server, and Linux forgets that it followed one."""
+        self.ahead_ms += by_ms
+        self.follows_a_server = self.follows_a_server and abs(by_ms) <= SECOND_MS
 
     def monotonic_s(self) -> float:
         return self.loop.now_s - self.booted_s
@@ -53,12 +71,42 @@ class Clock:
         await asyncio.sleep(max(_TICK_S, seconds) if seconds > 0 else 0)
 
 
+class TimesFile:
+    """The file of the book of times, on the disk of one life: a cut in the middle leaves the old or the new one."""
+
+    def __init__(self, disk: FakeDisk, chance: random.Random, data: bytes | None = None) -> None:
+        self._disk = disk
+        self._chance = chance
+        self._durable = data
+        self._data = data
+
+    def read(self) -> bytes | None:
+        return self._data
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._disk.before("write")
+        except DiedError:
+            if self._disk.before is not _gone and self._chance.random() < _IN_TIME:
+                self._data = self._durable = data
+            raise
+        self._data = data
+        if not self._disk.lies:
+            self._durable = data
+
+    def after(self, disk: FakeDisk, *, is_power_cut: bool) -> "TimesFile":
+        """As the next life finds it."""
+        return TimesFile(disk, self._chance, self._durable if is_power_cut else self._data)
+
+
 @dataclass
 class Promises:
     """What gateways have accepted, each record with its reading; and of which the disk later lied."""
 
     accepted: dict[Key, Reading] = field(default_factory=dict)
     lied: set[Key] = field(default_factory=set)
+    damaged: set[GatewayId] = field(default_factory=set)
+    read_at_ms: dict[int, int] = field(default_factory=dict)
     numbers: int = 0
 
     def next_number(self) -> float:
@@ -70,8 +118,8 @@ class Promises:
 class WatchedSpool:
     """The spool, and a note of what it promised."""
 
-    def __init__(self, spool: SegmentSpool, disk: FakeDisk, gateway: GatewayId, promises: Promises) -> None:
-        self._spool: Spool = spool
+    def __init__(self, spool: Spool, disk: FakeDisk, gateway: GatewayId, promises: Promises) -> None:
+        self._spool = spool
         self._disk = disk
         self._gateway = gateway
         self._promises = promises
@@ -110,9 +158,13 @@ class Gateway:
             self.disk.create(segment, size)
         self._spool_bytes = 4 * 4096 if is_small else 48 * 1024
         self.clock = Clock(loop)
+        self.trust = TimeTrust()
+        self._times = TimesFile(self.disk, chance)
+        self._boots = 0
         self.link = Link(broker, self.name, chance)
         self.spool: SegmentSpool | None = None
         self.reads = True
+        self.has_lied = False
         self._loop = loop
         self._broker = broker
         self._chance = chance
@@ -126,30 +178,77 @@ class Gateway:
 
     def start(self) -> None:
         """The process starts; damage and full disks end it at once, as they end the real one."""
-        self.clock.booted_s = self._loop.now_s - 5
+        if self._boots == 0:
+            self._boot()
         self.disk.before = self._before
         try:
-            self.spool = SegmentSpool.on(
-                self.disk,
-                self.name,
-                gateway=self.name,
-                max_bytes=self._spool_bytes,
-                random_u64=lambda: self._chance.getrandbits(64),
-            )
+            spool = self._opened()
         except (SpoolError, DiedError):
             self._loop.call_later(1.0, self.start)
-            self.disk = self.disk.after_power_cut(self._chance)
-            self._operations_left = 10**9
+            self._after_death(is_power_cut=True)
             return
         thread = VirtualThread(self._loop, lambda: self._chance.random() * 0.02, DiedError)
-        keeper = SpoolKeeper(WatchedSpool(self.spool, self.disk, self.name, self._promises), thread)
+        keeper = SpoolKeeper(WatchedSpool(spool, self.disk, self.name, self._promises), thread)
         self.link = Link(self._broker, self.name, self._chance)
         sender = self._sender(keeper)
-        group = GroupCommit(keeper, self.clock, records=8, seconds=1.0, on_accepted=sender.accepted)
-        work = (group.run(), sender.run(), self.link.run(sender), self._read(group))
+        clock = KeptClock(self.clock, self.trust)
+        group = GroupCommit(keeper, clock, records=8, seconds=1.0, on_accepted=sender.accepted)
+        work = (group.run(), sender.run(), self.link.run(sender), self._read(group, clock), self._watch_clock())
         self._tasks = [asyncio.ensure_future(one) for one in work]
         for task in self._tasks:
             task.add_done_callback(self._ended)
+
+    def _boot(self) -> None:
+        """The machine starts, its clock as wrong as clocks are that nothing has set yet."""
+        self._boots += 1
+        self.clock.booted_s = self._loop.now_s - 5
+        self.clock.follows_a_server = self._chance.random() < _SYNCED_AT_BOOT
+        wrong_ms = 0 if self.clock.follows_a_server else self._chance.choice(_WRONG_AT_BOOT_MS)
+        self.clock.ahead_ms = wrong_ms
+
+    def _opened(self) -> TimedSpool:
+        book, boot_id = book_in(self._times), f"{self.name} {self._boots}"
+        self.trust = trust_of(book, boot_id)
+        KeptClock(self.clock, self.trust).hear()
+        self.spool = SegmentSpool.on(
+            self.disk,
+            self.name,
+            gateway=self.name,
+            max_bytes=self._spool_bytes,
+            random_u64=lambda: self._chance.getrandbits(64),
+        )
+        return TimedSpool(
+            self.spool, book=book, file=self._times, boot_id=boot_id, trust=self.trust, clock=self.clock, hold_s=20.0
+        )
+
+    async def _watch_clock(self) -> None:
+        """The machine's clock is looked at, and some time a time server sets it."""
+        synced_s = self._loop.now_s + self._chance.random() * _SYNCED_WITHIN_S
+        while True:
+            await asyncio.sleep(1.0)
+            if self._loop.now_s >= synced_s and self._chance.random() < _SYNCED_AT_BOOT:
+                self.clock.ahead_ms, self.clock.follows_a_server = 0, True
+                synced_s = self._loop.now_s + 2 * _SYNCED_WITHIN_S
+            KeptClock(self.clock, self.trust).hear()
+
+    def _after_death(self, *, is_power_cut: bool) -> None:
+        """What the next life finds."""
+        dead, self.disk = self.disk, self.disk.after_power_cut(self._chance) if is_power_cut else self.disk.copy()
+        dead.before = _gone
+        self._times = self._times.after(self.disk, is_power_cut=is_power_cut)
+        self._operations_left = 10**9
+        if is_power_cut:
+            self._boot()
+
+    def is_damaged(self, *, is_destroyed: bool) -> None:
+        """While it is off some bytes of its spool turn, or a whole segment is gone."""
+        self.kill(is_power_cut=True)
+        self._promises.damaged.add(self.name)
+        data = self.disk.files[self._chance.choice(sorted(self.disk.files))]
+        if is_destroyed:
+            data[:] = bytes(len(data))
+        for _ in range(self._chance.randint(1, 4)):
+            data[self._chance.randrange(len(data))] ^= 1 << self._chance.randrange(8)
 
     def kill(self, *, is_power_cut: bool) -> None:
         """The process, or the whole machine, is gone; it starts again by itself."""
@@ -157,13 +256,11 @@ class Gateway:
             return
         self.link.is_dead = True
         self.link.cut()
-        dead, self.disk = self.disk, self.disk.after_power_cut(self._chance) if is_power_cut else self.disk.copy()
-        dead.before = _gone
+        self._after_death(is_power_cut=is_power_cut)
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
         self.spool = None
-        self._operations_left = 10**9
         self._loop.call_later(1 + self._chance.random() * 10, self.start)
 
     def dies_in_operation(self, number: int) -> None:
@@ -195,28 +292,30 @@ class Gateway:
             keeper=keeper,
             link=self.link,
             lanes=Lanes(random_unit=self._chance.random, first_wait_s=3.0, longest_wait_s=20.0),
-            clock=self.clock,
+            clock=KeptClock(self.clock, self.trust),
             inventory=Inventory(gateway=self.name, site=SiteId("hall"), devices=(device,)),
             devices=tuple,
-            trust=TimeTrust(),
+            trust=self.trust,
             send_s=1.0,
         )
 
-    async def _read(self, group: GroupCommit) -> None:
+    async def _read(self, group: GroupCommit, clock: KeptClock) -> None:
         """A device is read every now and then, at whole seconds, so that many records share their time."""
         while True:
             await asyncio.sleep(self._chance.random() * 1.5)
             if self.reads:
                 for _ in range(self._chance.randint(1, 4)):
-                    group.add(self._reading(), urgent=self._chance.random() < 0.05)
+                    group.add(self._reading(clock), urgent=self._chance.random() < 0.05)
 
-    def _reading(self) -> Reading:
+    def _reading(self, clock: KeptClock) -> Reading:
         is_event = self._chance.random() < 0.03
         stream = _EVENTS if is_event else _SAMPLES[self._chance.randrange(len(_SAMPLES))]
         number = self._promises.next_number()
-        time_ms = self.clock.now_ms() // SECOND_MS * SECOND_MS
+        self._promises.read_at_ms[int(number)] = START_MS + round(self._loop.now_s * 1000)
+        moment = self.trust.stamped(clock.now_ms(), at_s=clock.monotonic_s())
+        time_ms = moment.time_ms // SECOND_MS * SECOND_MS
         ballast = tuple(Value(self._chance.uniform(-1e9, 1e9)) for _ in stream.points[1:])
-        return Reading(stream=stream, time_ms=time_ms, values=(Value(number), *ballast))
+        return Reading(stream=stream, time_ms=time_ms, time_quality=moment.quality, values=(Value(number), *ballast))
 
 
 def _gone(operation: str) -> None:

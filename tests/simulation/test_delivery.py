@@ -60,8 +60,8 @@ def test_the_simulation_sees_what_would_be_wrong(name: str, monkeypatch: pytest.
 
 def main() -> None:
     """Repeat runs by their seeds, or print the list of mutants."""
-    if sys.argv[1:] == ["--mutants"]:
-        for name in MUTANTS:
+    if sys.argv[1:2] == ["--mutants"]:
+        for name in sys.argv[2:] or MUTANTS:
             with pytest.MonkeyPatch.context() as patch:
                 print(f"{name:<45} {survives(name, patch)}")
     for seed in (int(word) for word in sys.argv[1:] if word.isdigit()):

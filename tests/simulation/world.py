@@ -19,11 +19,14 @@ from tests.simulation.short_cuts import CODED_EVERY, DirectStore, handed_on
 from tests.simulation.virtual_loop import StuckError, VirtualLoop
 from wire import codec
 from wire.ranges import RangeSet
-from wire.records import Batch, LossReason
+from wire.records import Batch, LossReason, TimeQuality
 
 HEALS_WITHIN_S = 3600.0
 POISONED_EVERY = 23
 LYING_SHARE = 0.4
+DAMAGED_SHARE = 0.1
+STEPS_MS = (-7_200_000, -200_000, -1000, 1000, 200_000, 3_600_000, 315_360_000_000, -315_360_000_000)
+CERTAIN_WITHIN_MS = 312_000  # witnesses agree within five minutes; and messages are late
 FAULTS = (
     "power cut",
     "cut in operation",
@@ -35,6 +38,8 @@ FAULTS = (
     "database",
     "clock",
     "lie",
+    "flipped bytes",
+    "lost segment",
 )
 
 
@@ -116,7 +121,7 @@ class World:
         self._faults: Counter[str] = Counter()
         broker = Broker(chance, self._weather)
         self._broker = broker
-        self._influx = Influx(chance, self._weather, is_poisoned)
+        self._influx = Influx(chance, self._weather, is_poisoned, refuses_whole=chance.random() < 0.5)
         self._hub = Hub(
             loop,
             broker,
@@ -149,6 +154,7 @@ class World:
             "loses": chance.choice((0.0, 0.05, 0.3)),
             "doubles": chance.choice((0.0, 0.1, 0.4)),
             "slowest_s": chance.choice((0.1, 2.0, 8.0)),
+            "database_slowest_s": chance.choice((0.05, 0.05, 3.0, 20.0)),
             "database_fails": chance.choice((0.0, 0.2, 0.6)),
             "hub_dies": chance.choice((0.0, 0.02, 0.1)),
         }
@@ -164,8 +170,12 @@ class World:
                 gateway.dies_in_operation(self._chance.randint(0, 12))
             case "lie":
                 gateway.disk.lies = self._disks_lie
+                gateway.has_lied = gateway.has_lied or self._disks_lie
             case "clock":
-                gateway.clock.ahead_ms += self._chance.choice((-7_200_000, -1000, 1000, 3_600_000))
+                gateway.clock.step(self._chance.choice(STEPS_MS))
+            case "flipped bytes" | "lost segment":
+                if self._chance.random() < DAMAGED_SHARE:
+                    gateway.is_damaged(is_destroyed=what == "lost segment")
             case _:
                 self._something_happens_between(gateway, what)
 
@@ -206,37 +216,62 @@ class World:
             ViolationError: not so.
         """
         stored = Counter(_number_of(fields) for fields in self._influx.rows.values())
-        doubled = [number for number, times in stored.items() if times > 1]
+        may_double = self._may_double()
+        doubled = [number for number, times in stored.items() if times > 1 and number not in may_double]
         self._demand(not doubled, f"stored more than once: {doubled[:5]}")
         self._judge_times()
         refused, lost = self._refused(), 0
         wrongly = [number for number in refused if number % POISONED_EVERY]
         self._demand(not wrongly, f"refused without a reason: {wrongly[:5]}")
-        liars = {name for name, _, _ in self._promises.lied}
+        damaged = self._promises.damaged
+        excused = {name for name, _, _ in self._promises.lied} | damaged
         for (name, epoch, seq), reading in self._promises.accepted.items():
             number = int(reading.values[0].number or 0)
             ledger = self._hub.books.ledgers.get((name, epoch))
             if number in stored or number in refused:
                 continue
             is_declared = ledger is not None and seq in ledger.all_declared
-            if (name, epoch, seq) in self._promises.lied and (ledger is None or seq not in ledger.accepted):
-                continue  # a disk that lies took it before anybody heard of it
+            is_unsafe = name in damaged or (name, epoch, seq) in self._promises.lied
+            if is_unsafe and (ledger is None or seq not in ledger.accepted):
+                continue  # a disk that lies, or is damaged, took it before anybody heard of it
             what = f"{name} {epoch:016x} {seq} (number {number})"
             self._demand(is_declared, f"{what} was lost in silence")
             is_full = ledger is not None and seq in ledger.declared.get(LossReason.FULL, RangeSet())
-            self._demand(is_full or name in liars, f"{what} was lost although there was room: {ledger}")
+            self._demand(is_full or name in excused, f"{what} was lost although there was room: {ledger}")
             lost += 1
         self._judge_ledger(stored, refused)
         for gateway in self._gateways:
             self._judge_accounts(self._hub.books.accounts(gateway.name))
         return Outcome(readings=len(self._promises.accepted), lost=lost, refused=len(refused), faults=self._faults)
 
+    def _may_double(self) -> set[int]:
+        """Readings without a time, on a disk that lied: it may have taken the anchor with which they had been sent."""
+        liars = {name for name, _, _ in self._promises.lied} | {one.name for one in self._gateways if one.has_lied}
+        return {
+            int(reading.values[0].number or 0)
+            for (name, _, _), reading in self._promises.accepted.items()
+            if name in liars and reading.time_quality is TimeQuality.UNANCHORED
+        }
+
     def _judge_times(self) -> None:
-        times = {int(one.values[0].number or 0): one.time_ms for one in self._promises.accepted.values()}
+        """A time that was certain is kept, and right; what is not flagged is in order."""
+        told = {int(one.values[0].number or 0): one for one in self._promises.accepted.values()}
+        certain: dict[str, list[tuple[int, int, int]]] = {}
         for name, fields in self._influx.rows.items():
-            number, time_ns = _number_of(fields), int(name.rsplit(" ", 1)[1])
-            if number in times:
-                self._demand(time_ns // 1_000_000 == times[number], f"number {number} was stamped anew")
+            number, time_ms = _number_of(fields), int(name.rsplit(" ", 1)[1]) // 1_000_000
+            reading = told.get(number)
+            if reading is not None and reading.time_quality is not TimeQuality.UNANCHORED:
+                self._demand(time_ms == reading.time_ms, f"number {number} was stamped anew")
+            if fields.endswith(",quality=0i"):
+                read_ms = self._promises.read_at_ms[number]
+                certain.setdefault(name.split("gateway=")[1].split(",")[0], []).append((read_ms, time_ms, number))
+        for rows in certain.values():
+            highest_ms = 0
+            for read_ms, time_ms, number in sorted(rows):
+                off_ms = time_ms - read_ms
+                self._demand(abs(off_ms) <= CERTAIN_WITHIN_MS, f"number {number} is {off_ms} ms off, without a flag")
+                self._demand(time_ms >= highest_ms - 2000, f"number {number} lies back, without a flag")
+                highest_ms = max(highest_ms, time_ms)
 
     def _judge_ledger(self, stored: Counter[int], refused: set[int]) -> None:
         """What the ledger calls done is in the database, or among the dead letters."""
@@ -251,6 +286,8 @@ class World:
         self._demand(accounts.accepted == total, f"the sums of {accounts.gateway} are wrong: {accounts}")
         self._demand(accounts.unexplained == 0, f"unexplained: {accounts}")
         self._demand(accounts.in_flight == 0, f"everything is drained, and yet: {accounts}")
+        if accounts.gateway in self._promises.damaged:
+            return
         promised = sum(key[0] == accounts.gateway for key in self._promises.accepted.keys() - self._promises.lied)
         self._demand(accounts.accepted >= promised, f"{promised} were accepted: {accounts}")
 

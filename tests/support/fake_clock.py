@@ -15,6 +15,12 @@ class FakeClock:
     def now_ms(self) -> int:
         return self._now_ms
 
+    def is_disciplined(self) -> bool:
+        return True
+
+    def both(self) -> tuple[int, float]:
+        return self._now_ms, self._monotonic_s
+
     def monotonic_s(self) -> float:
         return self._monotonic_s
 

@@ -33,6 +33,13 @@ def devices() -> tuple[DeviceStatus, ...]:
     return (DeviceStatus(device=DeviceId("d1"), quality=Quality.GOOD, last_good_ms=None),)
 
 
+def vouched(clock: Clock) -> TimeTrust:
+    """A clock that a time server vouches for."""
+    trust = TimeTrust()
+    trust.kernel_says(is_disciplined=True, now_ms=clock.now_ms(), at_s=clock.monotonic_s())
+    return trust
+
+
 def sender_of(keeper: SpoolKeeper, link: Link, clock: Clock, *, first_wait_s: float = 30.0) -> Sender:
     """A sender that sends each second."""
     return Sender(
@@ -43,7 +50,7 @@ def sender_of(keeper: SpoolKeeper, link: Link, clock: Clock, *, first_wait_s: fl
         clock=clock,
         inventory=INVENTORY,
         devices=devices,
-        trust=TimeTrust(),
+        trust=vouched(clock),
         send_s=1.0,
     )
 
