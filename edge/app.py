@@ -367,6 +367,7 @@ def broker_address(checked: CheckedGateway) -> BrokerAddress:
         ca_file=None if hub.ca_file is None else folder / hub.ca_file,
         username=hub.username,
         password_file=None if hub.password_file is None else folder / hub.password_file,
+        keepalive_s=hub.keepalive_s,
     )
 
 

@@ -44,7 +44,10 @@ class BusKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubConfig:
-    """Where the hub's broker is and who we are there. Files are relative to the gateway file."""
+    """Where the hub's broker is and who we are there. Files are relative to the gateway file.
+
+    `keepalive_s`: a line on which nothing arrives any more is given up after 1.5 times this.
+    """
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -52,6 +55,7 @@ class HubConfig:
     username: Text | None = None
     password_file: Text | None = None
     ca_file: Text | None = None
+    keepalive_s: Annotated[int, Interval(ge=5, le=1800)] = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,8 @@ from wire.identifiers import GatewayId
 from wire.topics import Up, down_filter, up_topic
 
 _logger = logging.getLogger(__name__)
-_KEEPALIVE_S: Final = 30
+# The library tries a line after one such time of silence and gives it up after a second: together 1.5 keepalives.
+_TRIED_AFTER: Final = 0.75
 _ANSWER_S: Final = 10.0
 _FIRST_PAUSE_S: Final = 1.0
 _SHORTEST_PAUSE_S: Final = 0.1
@@ -40,6 +41,7 @@ class BrokerAddress:
     ca_file: Path | None = None
     username: str | None = None
     password_file: Path | None = None
+    keepalive_s: int = 30
 
 
 class MqttLink:
@@ -155,7 +157,7 @@ class MqttLink:
             password=_secret(address.password_file),
             protocol=aiomqtt.ProtocolVersion.V311,
             clean_session=True,
-            keepalive=_KEEPALIVE_S,
+            keepalive=int(_TRIED_AFTER * address.keepalive_s),
             timeout=self._answer_s,
             tls_context=context,
             will=aiomqtt.Will(up_topic(self._gateway, Up.STATUS), self._last_will, qos=1, retain=True),

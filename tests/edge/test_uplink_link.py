@@ -14,7 +14,7 @@ from edge.clock import SystemClock
 from edge.uplink.link import BrokerAddress, MqttLink
 from tests.support.certificates import make_certificate
 from tests.support.fake_clock import FakeClock
-from tests.support.faulty_line import FaultyLine
+from tests.support.faulty_line import FaultyLine, swallowed
 from tests.support.mosquitto import mosquitto, start
 from tests.support.processes import Program
 from wire.identifiers import GatewayId
@@ -194,3 +194,23 @@ async def test_nothing_is_left_with_the_broker_that_promises_nothing(broker: Pro
             running.cancel()
         async with aiomqtt.Client("127.0.0.1", port_of(broker)) as hub:
             await hub.publish("sen/1/dn/gw-1/commit", b"unheard", qos=1)
+
+
+@pytest.mark.real
+async def test_a_line_on_which_bytes_vanish_is_given_up_within_one_and_a_half_keepalives(
+    broker: Program, free_port: Callable[[], int]
+) -> None:
+    clock, keepalive_s = SystemClock(), 5
+    async with FaultyLine(port=free_port(), target=port_of(broker)) as line:
+        link = link_to(BrokerAddress(host="127.0.0.1", port=line.port, keepalive_s=keepalive_s), clock)
+        listener = Silent()
+        async with asyncio.timeout(40), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(link.run(listener))
+            await listener.connections.get()
+            line.suffer(swallowed)
+            began_s = clock.monotonic_s()
+            while link.is_connected:
+                await clock.sleep(0.1)
+            took_s = clock.monotonic_s() - began_s
+            running.cancel()
+    assert took_s <= 1.5 * keepalive_s + 1.5, "and a second and a half, because the library looks each second"
