@@ -266,7 +266,10 @@ class DeliveryChain:
         self.gateways = [self._made_gateway(number) for number in range(plan.gateways)]
         self.centre = self._made_centre()
         self._run(stack, self.centre)
-        wait_until("the centre works", self._centre_works, within_s=_WORKS_WITHIN_S)
+        wait_until(
+            "the centre works or ends", lambda: self._centre_works() or not self.centre.runs, within_s=_WORKS_WITHIN_S
+        )
+        assert self.centre.runs, self.centre.tail()
         for gateway in self.gateways:
             self._run(stack, gateway.program)
 
