@@ -36,6 +36,10 @@ def export(
         Path | None,
         typer.Option("--secrets-dir", help="Where Grafana finds the secret files; where hub.yaml has them otherwise."),
     ] = None,
+    copy_secrets: Annotated[
+        Path | None,
+        typer.Option("--copy-secrets", metavar="DIR", help="Copy the secret files that Grafana needs, and no others."),
+    ] = None,
     dashboards_dir: Annotated[
         Path | None, typer.Option("--dashboards-dir", help="Where Grafana finds the dashboards: OUT/sen-dashboards.")
     ] = None,
@@ -44,12 +48,14 @@ def export(
     from grafana import alerting, build
     from grafana.files import files
     from grafana.sources import sources
-    from hub.config import open_folder
+    from hub.config import open_folder, replace_secret
 
     opened = open_folder(folder)
     centre = _centre(opened)
 
     def secret(name: str) -> str:
+        if copy_secrets is not None:
+            replace_secret(copy_secrets / Path(name).name, opened.secret(name))
         place = opened.file(name) if secrets_dir is None else secrets_dir / Path(name).name
         return f"$__file{{{place}}}"
 

@@ -272,12 +272,17 @@ def test_a_hub_with_the_embedded_store_is_told_what_grafana_needs(site: Site) ->
 
 def test_exported_files_hold_everything_and_no_secret(site: Site, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = site.run("export", str(out), "--secrets-dir", "/run/secrets")
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    done = site.run("export", str(out), "--secrets-dir", "/run/secrets", "--copy-secrets", str(copies))
     assert done.returncode == 0, done.stderr
     written = {str(path.relative_to(out)): path.read_text() for path in out.rglob("*") if path.is_file()}
     assert len([name for name in written if name.startswith("sen-dashboards/")]) == 10
     for secret in SECRETS.values():
         assert all(secret not in text for text in written.values())
+    assert {path.name: path.read_text().strip() for path in copies.iterdir()} == {
+        name: SECRETS[name] for name in ("influx-read.token", "duty.url")
+    }
     sources = json.loads(written["datasources/sen.yaml"])["datasources"]
     assert sources[0]["secureJsonData"] == {"httpHeaderValue1": "Token $__file{/run/secrets/influx-read.token}"}
     groups = json.loads(written["alerting/sen-rules.yaml"])["groups"]
