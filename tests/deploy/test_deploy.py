@@ -81,7 +81,7 @@ def test_only_this_machine_reaches_the_containers_until_somebody_opens_them() ->
 def test_every_variable_of_the_compose_file_is_given_by_make_secrets(tmp_path: Path) -> None:
     make_secrets(tmp_path)
     given = {line.partition("=")[0] for line in (tmp_path / ".env").read_text().splitlines()}
-    assert set(re.findall(r"\$\{(\w+)", COMPOSE.read_text())) == given
+    assert set(re.findall(r"\$\{(\w+)", COMPOSE.read_text())) == given - {"COMPOSE_PROJECT_NAME"}
 
 
 def test_images_are_pinned_to_a_version() -> None:
@@ -106,6 +106,23 @@ def test_the_compose_file_keeps_the_published_schema(tmp_path: Path) -> None:
     schema.validate(compose())
     with pytest.raises(jsonschema.ValidationError):
         schema.validate({"services": {"hub": {"prots": ["1:1"]}}})
+
+
+@pytest.mark.real
+def test_compose_itself_accepts_the_file_with_what_make_secrets_gives(tmp_path: Path) -> None:
+    asked = [["docker", "compose"], ["docker-compose"]]
+    clients = [words for words in asked if shutil.which(words[0]) and _answers([*words, "version"])]
+    if not clients:
+        pytest.skip("no compose client is installed (apt install docker-compose)")
+    make_secrets(tmp_path)
+    command = [*clients[0], "-f", str(COMPOSE), "--env-file", str(tmp_path / ".env"), "config"]
+    judged = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert judged.returncode == 0, judged.stderr
+    assert f"{tmp_path}/hub:/srv/sen" in judged.stdout or f"source: {tmp_path}/hub" in judged.stdout
+
+
+def _answers(command: list[str]) -> bool:
+    return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
 
 
 @pytest.mark.real
