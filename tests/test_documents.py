@@ -16,6 +16,8 @@ DOCUMENTS = (
     "docs/technician.md",
     "docs/write-a-profile.md",
     "docs/hub.md",
+    "docs/deploy.md",
+    "docs/operator.md",
     "docs/library.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",

@@ -125,6 +125,18 @@ def check(folder: Folder, url: Url = None, token_file: TokenFile = None) -> None
     print(f"{len(wanted)} objects are there as they should be")
 
 
+@app.command("guide", epilog="Example: sen-hub grafana guide --language vi > panels.md")
+def guide(language: Annotated[str, typer.Option("--language", help="vi or en.")] = "en") -> None:
+    """Print what each panel and alarm says and what to do, as Markdown."""
+    from grafana.centre import Centre
+    from grafana.guide import operator_guide
+    from grafana.texts import Language
+
+    if language not in set(Language):
+        fail(f"--language: found {language!r}, expected vi or en")
+    print(operator_guide(Centre(language=Language(language))), end="")
+
+
 def _agreed(count: int) -> bool:
     if not sys.stdin.isatty():
         fail(f"{count} changes wait: show agreement with --yes, or look with --dry-run")

@@ -2,12 +2,14 @@
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from grafana.board import Board, Panel, Row, places
 from grafana.build import boards, dashboards
 from grafana.centre import AlarmLevels, Centre
+from grafana.guide import operator_guide
 from grafana.lint import complaints, query_complaints, strings
 from grafana.render import Json
 from grafana.texts import Language, Text
@@ -154,3 +156,18 @@ def test_every_page_is_in_the_menu_once() -> None:
 
 def _queries(board: Json) -> list[str]:
     return [target["query"] for panel in board["panels"] for target in panel["targets"]]
+
+
+def test_the_operators_guide_is_what_the_panels_say() -> None:
+    written = (Path(__file__).resolve().parents[2] / "docs" / "operator.md").read_text()
+    assert written == operator_guide(Centre(language=Language.EN)), "sen-hub grafana guide > docs/operator.md"
+
+
+def test_the_guide_has_every_page_and_alarm_in_both_languages() -> None:
+    for language in Language:
+        centre = Centre(language=language, alarm_levels=[GAUGE])
+        guide = operator_guide(centre)
+        for board in boards(centre):
+            assert f"## {board.title.said(language)}\n" in guide
+            assert all(f"**{panel.title.said(language)}**" in guide for panel in board.panels)
+        assert guide.count("(`critical`)") >= 3
