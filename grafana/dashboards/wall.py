@@ -124,7 +124,8 @@ def _dead_letters() -> Tiles:
     return Tiles(
         title=Text("Dead letters", "Bản tin bị gác lại"),
         about=Text(
-            "What the database refused for ever, waiting for a person: `sen-hub dead-letters` shows each with its reason.",
+            "What the database refused for ever, waiting for a person: `sen-hub dead-letters` shows each with "
+            "its reason.",
             "Những gì cơ sở dữ liệu từ chối vĩnh viễn, chờ người xem: `sen-hub dead-letters` cho biết lý do từng cái.",
         ),
         queries=[Query(text=text, source=RAW)],
