@@ -107,7 +107,7 @@ def _rule(rule: Rule, group: str, centre: Centre, panels: Mapping[tuple[str, str
         "title": rule.title.said(said),
         "condition": _FIRES,
         "data": _data(rule),
-        "noDataState": "OK",
+        "noDataState": "Alerting" if rule.alarms_without_data else "OK",
         "execErrState": "Error",
         "for": rule.lasting,
         "annotations": {

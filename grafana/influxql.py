@@ -22,6 +22,10 @@ OF_THE_HUB: Final = ("gateway", "hub", "freshness")
 REAL_MODES: Final = '"mode" =~ /^(live|backfilled|periodic|manual)$/'
 
 
+# What tells the series of devices apart. A click on one goes down by its tags, so the site is among them.
+DEVICE: Final = ("site", "device", "mode")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """One statement with Grafana's macros, and how its answer is named and shaped."""
@@ -31,6 +35,11 @@ class Query:
     as_table: bool = False
     source: str = LEVEL
     ref: str = ""  # given where another query or an expression names it
+
+
+def named_by(tags: Sequence[str]) -> str:
+    """How series are named by their tags; a device's name says enough without its site's."""
+    return " · ".join(f"$tag_{tag}" for tag in tags if tag != "site" or len(tags) == 1)
 
 
 def chosen(*tags: str) -> str:
@@ -51,7 +60,7 @@ def over_time(
     *,
     how: str = "mean",
     where: str = "",
-    by: Sequence[str] = ("device", "mode"),
+    by: Sequence[str] = DEVICE,
     alias: str = "",
     source: str = LEVEL,
     scale: str = "",
@@ -60,7 +69,7 @@ def over_time(
     tags = "".join(f', "{tag}"' for tag in by)
     tail = f"GROUP BY time($__interval){tags} fill(none)"
     text = selected({"value": f'{how}("{field}"){scale}'}, measurement, where=where, tail=tail)
-    return Query(text=text, alias=alias or " · ".join(f"$tag_{tag}" for tag in by), source=source)
+    return Query(text=text, alias=alias or named_by(by), source=source)
 
 
 def growth(measurement: str, field: str, *, where: str = "", by: Sequence[str] = (), per: str = "1s") -> Query:
@@ -68,15 +77,15 @@ def growth(measurement: str, field: str, *, where: str = "", by: Sequence[str] =
     tags = "".join(f', "{tag}"' for tag in by)
     tail = f"GROUP BY time($__interval){tags} fill(none)"
     text = selected({"value": f'non_negative_derivative(last("{field}"), {per})'}, measurement, where=where, tail=tail)
-    return Query(text=text, alias=" · ".join(f"$tag_{tag}" for tag in by) or field)
+    return Query(text=text, alias=named_by(by) or field)
 
 
-def added(measurement: str, field: str, *, where: str, by: Sequence[str] = ("device", "mode")) -> Query:
+def added(measurement: str, field: str, *, where: str, by: Sequence[str] = DEVICE) -> Query:
     """What a counter counted in each `$__interval`; where it starts anew, the interval is left out."""
     tags = "".join(f', "{tag}"' for tag in by)
     tail = f"GROUP BY time($__interval){tags} fill(none)"
     text = selected({"value": f'non_negative_difference(last("{field}"))'}, measurement, where=where, tail=tail)
-    return Query(text=text, alias=" · ".join(f"$tag_{tag}" for tag in by))
+    return Query(text=text, alias=named_by(by))
 
 
 def newest(

@@ -14,6 +14,8 @@ from grafana.render import Json
 
 _URL: Final = re.compile(r"[a-z][a-z0-9+]*://[^\s\"']+")
 _LINK: Final = re.compile(r"^/d/([^?]+)\?(.*)$")
+_LABEL: Final = re.compile(r"\$\{__field\.labels\.(\w+)\}")
+_COLUMN: Final = re.compile(r"\$\{__data\.fields\.(\w+)\}")
 _CHOSEN: Final = re.compile(r"\$\{?([A-Za-z_]+)")
 # Grafana's own macros, not choices of a person.
 _MACROS: Final = frozenset({"timeFilter", "__interval"})
@@ -132,6 +134,19 @@ def _asks_well(panel: Json) -> Iterator[str]:
         yield from query_complaints(target["query"])
 
 
+def _leads_down(panel: Json) -> Iterator[str]:
+    """A click hands on what was clicked: the tags it names must be there to be handed on."""
+    links = [text for text in strings(panel["fieldConfig"]) if text.startswith("/d/")]
+    targets = panel.get("targets", [])
+    for text in links:
+        for name in _LABEL.findall(text):
+            if not all(f'"{name}"' in target["query"].partition("GROUP BY")[2] for target in targets):
+                yield f"the link {text} needs the tag {name} of every series"
+        for name in _COLUMN.findall(text):
+            if not any(f'"{name}"' in target["query"].partition("GROUP BY")[2] for target in targets):
+                yield f"the link {text} needs a column {name}"
+
+
 def _has_map(panel: Json) -> Iterator[str]:
     if panel["type"] != "geomap":
         return
@@ -142,7 +157,7 @@ def _has_map(panel: Json) -> Iterator[str]:
 
 
 _PANEL_RULES: Final[tuple[Callable[[Json], Iterator[str]], ...]] = (
-    _is_explained, _is_on_the_page, _has_unit, _has_legend, _asks_well, _has_map,
+    _is_explained, _is_on_the_page, _has_unit, _has_legend, _asks_well, _leads_down, _has_map,
 )  # fmt: skip
 
 

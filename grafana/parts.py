@@ -16,6 +16,12 @@ TO_SITE: Final = Link(title=Text("Open the site", "Mở địa điểm"), uid=SI
 TO_DEVICE: Final = Link(title=Text("Open the device", "Mở thiết bị"), uid=SITE_UID, fields=("site", "device"))
 TO_GATEWAY: Final = Link(title=Text("Open the gateway", "Mở gateway"), uid=GATEWAY_UID, fields=("site", "gateway"))
 
+TO_GATEWAYS: Final = Link(title=Text("Open the gateways", "Mở các gateway"), uid=GATEWAY_UID)
+TO_FRESHNESS: Final = Link(title=Text("Open data freshness", "Mở độ mới của số liệu"), uid="sen-freshness")
+TO_LEDGER: Final = Link(title=Text("Open the delivery ledger", "Mở sổ cái giao nhận"), uid="sen-ledger")
+TO_AIR: Final = Link(title=Text("Open air quality", "Mở chất lượng không khí"), uid="sen-air")
+TO_CAMERAS: Final = Link(title=Text("Open the cameras", "Mở các camera"), uid="sen-cameras")
+
 HERE: Final = chosen("site", "device")
 _MEAN: Final = {
     QuantityKind.GAUGE: "mean", QuantityKind.ANGLE: "last", QuantityKind.COUNTER: "last", QuantityKind.TALLY: "sum",

@@ -89,8 +89,9 @@ def _common(builder: PanelBuilder, panel: Panel, said: Language) -> PanelBuilder
     if panel.words is not None:
         builder = builder.mappings([_mapping(panel.words, said)])
     if panel.link is not None and not isinstance(panel, Rows):
-        # Series carry their tags as labels: the click goes down to what was clicked.
-        builder = builder.data_links([_Made(_link(panel.link, said, "${__field.labels.%s}"))])
+        # Series carry their tags as labels, tables as columns: the click goes down to what was clicked.
+        carried = "${__data.fields.%s}" if panel.queries[0].as_table else "${__field.labels.%s}"
+        builder = builder.data_links([_Made(_link(panel.link, said, carried))])
     return builder
 
 

@@ -42,7 +42,7 @@ class Rule:
     `queries` are asked each minute over the last `span_s`; the newest value of each series of query A goes, as `$A`,
     into
     `when`, an expression of Grafana's (`$A > 0 && $B == 1`) that is 1 where it fires. Query B is matched to A by the
-    labels that both have. No data means no alarm: silence has rules of its own.
+    labels that both have. No data means no alarm, but where `alarms_without_data`: silence has rules of its own.
     """
 
     uid: str
@@ -57,6 +57,7 @@ class Rule:
     shown: Shown
     span_s: int = 600
     reduced_by: str = "last"
+    alarms_without_data: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,12 +24,63 @@ def asked(
 
 def subject() -> Subject:
     """The rules."""
-    return Subject(
-        name="gateways",
-        rules=[
-            _silent(), _spool(), _delay(), _unexplained(), _lost(), _bus(), _clock(), _card(),
-        ],
-    )  # fmt: skip
+    rules = (_hub_silent, _hub_holds, _silent, _spool, _delay, _unexplained, _lost, _bus, _clock, _card)
+    return Subject(name="gateways", rules=[rule() for rule in rules])
+
+
+def _of_the_hub(field: str, ref: str) -> Query:
+    text = (
+        f'SELECT last("{field}") AS "value" FROM "hub" WHERE $timeFilter AND "group" = \'ingest\' '
+        "GROUP BY time(1m) fill(none)"
+    )
+    return Query(text=text, source=RAW, ref=ref)
+
+
+def _hub_silent() -> Rule:
+    return Rule(
+        uid="sen-hub-silent",
+        title=Text("Hub silent", "Hub mất tín hiệu"),
+        severity=Severity.CRITICAL,
+        queries=[_of_the_hub("queue_messages", "A")],
+        when="$A < 0",
+        alarms_without_data=True,
+        lasting="3m",
+        span_s=300,
+        summary=Text("The hub writes nothing.", "Hub không ghi gì."),
+        cause=Text(
+            "The hub or its database does not run, or the disk is full. No other alarm can come meanwhile.",
+            "Hub hoặc cơ sở dữ liệu không chạy, hoặc đầy đĩa. Trong lúc này không cảnh báo nào khác đến được.",
+        ),
+        action=Text(
+            "`systemctl status sen-hub influxdb`, then `sen-hub status`. Gateways keep everything meanwhile.",
+            "`systemctl status sen-hub influxdb`, rồi `sen-hub status`. Gateway vẫn giữ mọi số đo.",
+        ),
+        shown=Shown(uid=_LEDGER_UID, panel="Stored by the hub a second"),
+    )
+
+
+def _hub_holds() -> Rule:
+    return Rule(
+        uid="sen-hub-holds",
+        title=Text("Hub holds or refuses", "Hub đang giữ lại hoặc từ chối"),
+        severity=Severity.WARNING,
+        queries=[_of_the_hub("breaker_open", "A"), _of_the_hub("dead_letters_open", "B")],
+        when="$A > 0 || $B > 0",
+        lasting="5m",
+        summary=Text(
+            "The hub's breaker is open, or dead letters wait for a person.",
+            "Cầu dao của hub đang mở, hoặc có bản tin gác lại chờ người xem.",
+        ),
+        cause=Text(
+            "A database that refuses much at once, or a gateway that sends what cannot be stored.",
+            "Cơ sở dữ liệu từ chối nhiều cùng lúc, hoặc gateway gửi thứ không lưu được.",
+        ),
+        action=Text(
+            "`sen-hub dead-letters list` says why of each, and what can be tried again; then `sen-hub breaker`.",
+            "`sen-hub dead-letters list` cho biết lý do và cái nào thử lại được; rồi `sen-hub breaker`.",
+        ),
+        shown=Shown(uid=_LEDGER_UID, panel="Waiting at the hub"),
+    )
 
 
 def _silent() -> Rule:

@@ -90,7 +90,7 @@ def _history() -> States:
             "When each device fell behind its promise. Many at once: look for what they share (gateway, line, power).",
             "Mỗi thiết bị bắt đầu trễ từ khi nào. Nhiều thiết bị cùng lúc: tìm cái chúng dùng chung.",
         ),
-        queries=[over_time("freshness", "state", how="max", where=HERE, by=("device", "group"))],
+        queries=[over_time("freshness", "state", how="max", where=HERE, by=("site", "device", "group"))],
         words=FRESHNESS,
     )
 
@@ -102,7 +102,7 @@ def _age() -> Lines:
             "A saw with small teeth is a healthy stream; a rising line is a silent one.",
             "Răng cưa nhỏ là luồng khỏe; đường đi lên là luồng đã im.",
         ),
-        queries=[over_time("freshness", "age_s", how="max", where=HERE, by=("device", "group"))],
+        queries=[over_time("freshness", "age_s", how="max", where=HERE, by=("site", "device", "group"))],
         unit="s",
         minimum=0,
         link=TO_DEVICE,

@@ -59,7 +59,7 @@ def _sum(field: str) -> Tiles:
         queries=[
             Query(
                 text=f'SELECT last("{field}") AS "{field}" FROM "gateway" WHERE $timeFilter AND {_DELIVERY} '
-                'GROUP BY "gateway"',
+                'GROUP BY "site", "gateway"',
                 alias="$tag_gateway",
                 source=RAW,
             )

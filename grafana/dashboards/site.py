@@ -73,6 +73,6 @@ def _freshness() -> States:
             "chỉ hoặc nguồn "
             "của nó. Tất cả xám: gateway hoặc đường truyền; mở trang gateway.",
         ),
-        queries=[over_time("freshness", "state", how="max", where=HERE, by=("device", "group"))],
+        queries=[over_time("freshness", "state", how="max", where=HERE, by=("site", "device", "group"))],
         words=FRESHNESS,
     )

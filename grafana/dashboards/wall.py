@@ -4,7 +4,19 @@ from grafana.board import Board, Counted, Map, Row, Tiles
 from grafana.centre import Centre
 from grafana.influxql import RAW, Query, chosen, newest, over_time
 from grafana.limits import AQI, FRESHNESS_STEPS, NONE_ALLOWED
-from grafana.parts import TO_SITE, count_tile, lines_of, mode_badge, site_choice, site_states
+from grafana.parts import (
+    TO_AIR,
+    TO_CAMERAS,
+    TO_FRESHNESS,
+    TO_GATEWAYS,
+    TO_LEDGER,
+    TO_SITE,
+    count_tile,
+    lines_of,
+    mode_badge,
+    site_choice,
+    site_states,
+)
 from grafana.texts import Text
 from grafana.units import unit_of
 
@@ -69,7 +81,7 @@ def _offline() -> Tiles:
         ),
         newest("gateway", ["online"], where=f"\"group\" = 'delivery' AND {_HERE}", by=("site", "gateway")),
         Counted(column="online", at_most=0),
-        link=TO_SITE,
+        link=TO_GATEWAYS,
     )
 
 
@@ -89,6 +101,7 @@ def _silent() -> Tiles:
             source=RAW,
         ),
         Counted(column="state", at_least=2),
+        link=TO_FRESHNESS,
     )
 
 
@@ -108,6 +121,7 @@ def _unexplained() -> Tiles:
         reduces="max",
         shows_name=False,
         decimals=0,
+        link=TO_LEDGER,
     )
 
 
@@ -132,6 +146,7 @@ def _dead_letters() -> Tiles:
         limits=NONE_ALLOWED,
         shows_name=False,
         decimals=0,
+        link=TO_LEDGER,
     )
 
 
@@ -155,6 +170,7 @@ def _aqi() -> Tiles:
         unit=unit_of("aqi"),
         limits=AQI,
         decimals=0,
+        link=TO_AIR,
     )
 
 
@@ -172,6 +188,7 @@ def _cameras() -> Tiles:
             source=RAW,
         ),
         Counted(column="faults", at_least=1),
+        link=TO_CAMERAS,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from grafana.board import Board, Column, Lines, Row, Rows
 from grafana.centre import AlarmLevels, Centre
-from grafana.influxql import RAW, Query, added, over_time, selected
+from grafana.influxql import DEVICE, RAW, Query, added, over_time, selected
 from grafana.limits import Step
 from grafana.parts import (
     HERE,
@@ -106,14 +106,14 @@ def _alarm_line(gauge: AlarmLevels, number: int) -> Query:
         "water",
         gauge.key,
         where=f"{_at(gauge)} AND {HERE}",
-        by=("mode",),
+        by=DEVICE,
         scale=f" * 0 + {gauge.levels_m[number]:g}",
         alias=f"{gauge.device} · {ALARMS[number]}",
     )
 
 
 def _rise() -> Lines:
-    tail = 'GROUP BY time($__interval), "device", "mode" fill(none)'
+    tail = 'GROUP BY time($__interval), "site", "device", "mode" fill(none)'
     text = selected({"value": 'derivative(mean("water_level"), 1h)'}, "water", where=HERE, tail=tail)
     return Lines(
         title=Text("How fast it rises", "Tốc độ nước lên"),

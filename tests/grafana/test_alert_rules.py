@@ -37,7 +37,7 @@ def test_every_rule_says_what_why_and_what_to_do_and_leads_to_its_panel(language
 
 def test_the_rules_cover_what_may_go_wrong() -> None:
     assert {rule.uid for rule in RULES} >= {
-        "sen-gateway-silent", "sen-device-silent", "sen-channel-silent", "sen-spool-growing", "sen-commit-delay",
+        "sen-hub-silent", "sen-hub-holds", "sen-gateway-silent", "sen-device-silent", "sen-channel-silent", "sen-spool-growing", "sen-commit-delay",
         "sen-unexplained", "sen-air-poor", "sen-air-bad", "sen-air-very-bad", "sen-camera-dark", "sen-camera-frozen",
         "sen-camera-covered", "sen-camera-moved", "sen-bus-overload", "sen-clock-off", "sen-card-worn",
         "sen-water-1-bridge-level-1", "sen-water-2-bridge-level-1", "sen-water-3-bridge-level-1",
@@ -58,6 +58,12 @@ def test_what_hangs_on_a_gateway_is_judged_only_while_the_gateway_is_there(rule:
     gate = [query for query in rule.queries if '"online"' in query.text]
     assert len(gate) == 1
     assert f"${gate[0].ref} == 1" in rule.when
+
+
+def test_only_a_hub_that_writes_nothing_alarms_by_silence() -> None:
+    by_state = {rule["uid"]: rule["noDataState"] for rule in made()}
+    assert [uid for uid, state in by_state.items() if state != "OK"] == ["sen-hub-silent"]
+    assert by_state["sen-hub-silent"] == "Alerting"
 
 
 def test_everything_of_one_gateway_is_one_notification() -> None:

@@ -110,6 +110,12 @@ FAULTS: dict[str, tuple[Callable[[Json], None], str]] = {
         ),
         "does not know",
     ),
+    "a link that hands on what its series have not": (
+        lambda board: _first(board, "timeseries")["targets"][0].update(
+            query='SELECT mean("a") FROM "weather" WHERE $timeFilter GROUP BY "device", "mode"'
+        ),
+        "needs the tag site",
+    ),
     "an internet address": (lambda board: board.update(description="see https://example.org"), "is not the hub's"),
     "a data source by name": (
         lambda board: board["panels"][1]["targets"][0].update(datasource={"type": "influxdb", "uid": "influx"}),
