@@ -37,7 +37,8 @@ def test_every_rule_says_what_why_and_what_to_do_and_leads_to_its_panel(language
 
 def test_the_rules_cover_what_may_go_wrong() -> None:
     assert {rule.uid for rule in RULES} >= {
-        "sen-hub-silent", "sen-hub-holds", "sen-gateway-silent", "sen-device-silent", "sen-channel-silent", "sen-spool-growing", "sen-commit-delay",
+        "sen-hub-silent", "sen-hub-holds",
+        "sen-gateway-silent", "sen-device-silent", "sen-channel-silent", "sen-spool-growing", "sen-commit-delay",
         "sen-unexplained", "sen-air-poor", "sen-air-bad", "sen-air-very-bad", "sen-camera-dark", "sen-camera-frozen",
         "sen-camera-covered", "sen-camera-moved", "sen-bus-overload", "sen-clock-off", "sen-card-worn",
         "sen-water-1-bridge-level-1", "sen-water-2-bridge-level-1", "sen-water-3-bridge-level-1",
