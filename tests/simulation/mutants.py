@@ -18,7 +18,6 @@ from edge.spool.segment_spool import SegmentSpool
 from edge.spool.segments import Laid, Pending, Segments, pending_of
 from edge.time_anchors import Anchor, AnchorBook, Boot
 from edge.time_spool import TimedSpool
-from edge.time_trust import TimeTrust
 from edge.uplink.lanes import Lane, Lanes
 from hub.ingest import dead_letters, points, worker
 from hub.ingest.columns import BatchColumns
@@ -311,12 +310,6 @@ def believes_whatever_the_machine_says(patch: Patch) -> None:
     patch.setattr(time_trust, "_believed", time_trust._certain)
 
 
-def goes_back_without_a_flag(patch: Patch) -> None:
-    patch.setattr(
-        TimeTrust, "_flagged", lambda self, time_ms, anchor, at_ms: time_trust.Moment(time_ms, anchor.quality)
-    )
-
-
 def takes_every_epoch_for_one_of_this_boot(patch: Patch) -> None:
     patch.setattr(AnchorBook, "boot_of", lambda self, epoch: self.boots[-1])
 
@@ -364,7 +357,6 @@ MUTANTS: dict[str, Callable[[Patch], None]] = {
         restamps_when_it_knows_better,
         sends_before_its_anchor_is_durable,
         believes_whatever_the_machine_says,
-        goes_back_without_a_flag,
         takes_every_epoch_for_one_of_this_boot,
         calls_every_time_certain,
         waits_for_a_time_for_ever,
