@@ -1,14 +1,13 @@
 """The hub put together: the only file that knows its concrete stores and brokers, and the tasks that run it."""
 
 import asyncio
-import fcntl
 import logging
 import random
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
@@ -27,18 +26,16 @@ from hub.broker.embedded import embedded_program
 from hub.broker.external import ExternalBroker, door_of
 from hub.broker.mosquitto import find_mosquitto, mosquitto_program
 from hub.clock import Clock
-from hub.config import BrokerKind, ConfigError, HubFolder, SeriesKind
+from hub.config import BrokerKind, ConfigError, HubFolder
 from hub.console.routes import add_console
 from hub.freshness.heard import Heard
 from hub.freshness.writer import FreshnessWriter
-from hub.indicators.air_quality import AirQualityIndex, AirQualityRules
 from hub.ingest.crash_journal import CrashJournal
 from hub.ingest.guards import Guards
 from hub.ingest.second_try import SecondTry
 from hub.ingest.worker import IngestWorker
-from hub.levels.level import Level, bucket_of
-from hub.levels.retention import kept_ns
-from hub.levels.service import Levels
+from hub.kept import make_levels, only_hub, open_registry, open_series, open_windows
+from hub.levels.level import Level
 from hub.levels.touched import TouchedWindows
 from hub.operations.memory import own_memory_bytes
 from hub.operations.store_trial import StoreTrial
@@ -46,8 +43,6 @@ from hub.operations.writer import OperationsWriter
 from hub.registry.model import RegistryError
 from hub.registry.store import Registry
 from hub.series.base import SeriesStore
-from hub.series.influx import InfluxApi, InfluxSeriesStore, InfluxSettings
-from hub.series.sqlite import SqliteSeriesStore
 
 if TYPE_CHECKING:
     from wire.identifiers import GatewayId
@@ -73,11 +68,11 @@ async def serve(folder: HubFolder, *, clock: Clock, stop: asyncio.Event, started
         SeriesError: the series store cannot be opened.
         RegistryError: the registry cannot be opened.
     """
-    with _only_hub(folder), _listening(folder) as door:
+    with only_hub(folder), _listening(folder) as door:
         async with (
-            _open_registry(folder) as registry,
-            _open_series(folder) as stores,
-            _open_windows(folder, clock) as touched,
+            open_registry(folder) as registry,
+            open_series(folder) as stores,
+            open_windows(folder, clock) as touched,
             _running(folder, clock) as broker,
         ):
             hub = _Hub(folder, registry=registry, stores=stores, touched=touched, broker=broker, clock=clock)
@@ -98,15 +93,8 @@ class _Hub:
         clock: Clock,
     ) -> None:
         heard = Heard()
-        air_quality = AirQualityIndex(fleet=registry.fleet, stores=stores, rules=air_quality_rules(folder))
-        self._levels = Levels(
-            stores=stores,
-            days=level_days(folder),
-            touched=touched,
-            fleet=registry.fleet,
-            watchers=[heard.hear],
-            followers=[air_quality.hour_changed],
-            clock=clock,
+        self._levels = make_levels(
+            folder, registry=registry, stores=stores, touched=touched, watchers=[heard.hear], clock=clock
         )
         series = self._levels.series
         self._freshness = FreshnessWriter(fleet=registry.fleet, heard=heard, series=series, clock=clock)
@@ -258,50 +246,6 @@ def broker_kind(folder: HubFolder) -> BrokerKind:
     return BrokerKind.MOSQUITTO if find_mosquitto() else BrokerKind.EMBEDDED
 
 
-def level_days(folder: HubFolder) -> dict[Level, int | None]:
-    """For how many days each level is kept; None is for ever."""
-    kept = folder.config.series.retention
-    return {
-        Level.RAW: kept.raw_days,
-        Level.FIVE_MINUTES: kept.five_minutes_days,
-        Level.HOURLY: kept.hourly_days,
-    }
-
-
-def air_quality_rules(folder: HubFolder) -> AirQualityRules:
-    """What the province decides about its air quality index."""
-    config = folder.config.indicators
-    return AirQualityRules(
-        utc_offset_hours=config.utc_offset_hours, reference_stations=frozenset(config.reference_stations)
-    )
-
-
-def make_series(folder: HubFolder, level: Level = Level.RAW) -> SeriesStore:
-    """The series store `hub.yaml` asks for, of one level.
-
-    Raises:
-        SeriesError: it cannot be opened.
-        ConfigError: a secret is missing.
-    """
-    config = folder.config.series
-    match config.kind:
-        case SeriesKind.EMBEDDED:
-            return SqliteSeriesStore(folder.series_file(bucket_of("", level)))
-        case SeriesKind.INFLUXDB2 | SeriesKind.INFLUXDB1:
-            settings = InfluxSettings(
-                url=config.url or "",
-                bucket=bucket_of(config.bucket or "sen", level),
-                api=InfluxApi.V2 if config.kind is SeriesKind.INFLUXDB2 else InfluxApi.V1,
-                org=config.org or "",
-                token=folder.secret(config.token_file) if config.token_file else "",
-                username=config.username or "",
-                password=folder.secret(config.password_file) if config.password_file else "",
-            )
-            return InfluxSeriesStore(settings)
-        case _:
-            assert_never(config.kind)
-
-
 def _listener(folder: HubFolder) -> Listener:
     mqtt = folder.config.mqtt
     if mqtt.is_open and mqtt.tls is None:
@@ -311,21 +255,6 @@ def _listener(folder: HubFolder) -> Listener:
     certificate_file, key_file = folder.file(mqtt.tls.certificate_file), folder.file(mqtt.tls.key_file)
     tls = TlsListener(port=mqtt.tls.port, certificate_file=certificate_file, key_file=key_file)
     return Listener(host=mqtt.host, port=mqtt.port, tls=tls)
-
-
-@contextmanager
-def _only_hub(folder: HubFolder) -> Iterator[None]:
-    """Hold the folder; two hubs on one folder would end each other's broker."""
-    try:
-        lock = folder.lock_file.open("w")
-    except OSError as error:
-        raise ConfigError(f"folder {folder.path}: {error.strerror}; the hub's user must be able to write it") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigError(f"folder {folder.path}: another hub runs on it; end it first") from error
-        yield
 
 
 @contextmanager
@@ -343,35 +272,6 @@ def _listening(folder: HubFolder) -> Iterator[socket.socket]:
         ) from error
     with door:
         yield door
-
-
-@asynccontextmanager
-async def _open_registry(folder: HubFolder) -> AsyncIterator[Registry]:
-    registry = await Registry.open(folder.registry_url)
-    try:
-        yield registry
-    finally:
-        await registry.close()
-
-
-@asynccontextmanager
-async def _open_series(folder: HubFolder) -> AsyncIterator[dict[Level, SeriesStore]]:
-    async with AsyncExitStack() as opened:
-        stores = {}
-        for level in Level:
-            stores[level] = make_series(folder, level)
-            opened.push_async_callback(stores[level].close)
-        yield stores
-
-
-@asynccontextmanager
-async def _open_windows(folder: HubFolder, clock: Clock) -> AsyncIterator[TouchedWindows]:
-    keep_ns = kept_ns(folder.config.series.retention.raw_days)
-    touched = TouchedWindows(folder.windows_file, keep_ns=keep_ns, clock=clock)
-    try:
-        yield touched
-    finally:
-        await touched.close()
 
 
 @asynccontextmanager

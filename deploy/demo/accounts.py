@@ -12,8 +12,8 @@ from typing import Final
 
 from edge.spool.base import SpoolState
 from edge.spool.segment_spool import SegmentSpool
-from hub.app import make_series
 from hub.config import open_folder
+from hub.kept import make_series
 from hub.registry.store import Registry
 from hub.series.base import Selection
 from wire.identifiers import GatewayId

@@ -34,8 +34,8 @@ def setup(
 
     Doing it again changes nothing. A running hub has to be started again to use them.
     """
-    from hub.app import level_days
     from hub.config import SeriesKind, open_folder
+    from hub.kept import level_days
     from hub.storage.setup import Request, StorageSetup, secret_in
 
     opened = open_folder(folder)

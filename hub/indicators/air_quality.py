@@ -12,7 +12,7 @@ from typing import Final
 
 from hub.indicators.stations import Mean, Station, channels_of, stations_of
 from hub.indicators.vn_aqi import DAY_HOURS, FORMULA_VERSION, NOWCAST_HOURS, Pollutant, day_index, hour_index
-from hub.levels.level import HOUR_NS, GatewayHour, Level
+from hub.levels.level import HOUR_NS, Level
 from hub.registry.fleet import Fleet
 from hub.series.base import Selection, SeriesError, SeriesStore, TimeRange
 from hub.series.sheet import Point, sheets_of
@@ -42,27 +42,27 @@ class AirQualityIndex:
         self._stores = stores
         self._rules = rules
 
-    async def hour_changed(self, key: GatewayHour) -> None:
-        """Compute what rests on this hour of this gateway: twelve hours' Nowcast, and its day.
+    async def hours_changed(self, gateway: str, changed: Sequence[int]) -> None:
+        """Compute what rests on these hours (since 1970) of this gateway: twelve hours' Nowcast each, and their days.
 
         Raises:
             SeriesError: a store did not answer or take it.
             RegistryError: the registry cannot say what the devices promised.
         """
-        channels = channels_of(await self._fleet.devices(GatewayId(key.gateway)))
-        day = self._day_of(key.hour)
+        channels = channels_of(await self._fleet.devices(GatewayId(gateway)))
+        hours = sorted({hour + later for hour in changed for later in range(NOWCAST_HOURS)})
+        days = sorted({self._day_of(hour) for hour in changed}, key=lambda day: day[0])
         asked = TimeRange(
-            start_ns=min(day[0], key.hour - NOWCAST_HOURS + 1) * HOUR_NS,
-            end_ns=max(day[-1] + 1, key.hour + NOWCAST_HOURS) * HOUR_NS,
+            start_ns=min(days[0][0], hours[0] - NOWCAST_HOURS + 1) * HOUR_NS,
+            end_ns=(max(days[-1][-1], hours[-1]) + 1) * HOUR_NS,
         )
-        wanted = Selection(gateway=key.gateway, measurement=_SOURCE_MEASUREMENT)
+        wanted = Selection(gateway=gateway, measurement=_SOURCE_MEASUREMENT)
         found = await self._stores[Level.HOURLY].span(wanted, asked)
-        hours = range(key.hour, key.hour + NOWCAST_HOURS)
         points = [
             point
             for station in stations_of(found, channels)
             for point in index_points(
-                station, key.gateway, hours, day, is_indicative=self._is_indicative(key.gateway, station)
+                station, gateway, hours, days, is_indicative=self._is_indicative(gateway, station)
             )
         ]
         for store in self._stores.values():
@@ -79,21 +79,22 @@ class AirQualityIndex:
 
 
 def index_points(
-    station: Station, gateway: str, hours: Iterable[int], day: Sequence[int], *, is_indicative: bool
+    station: Station, gateway: str, hours: Iterable[int], days: Iterable[Sequence[int]], *, is_indicative: bool
 ) -> Iterator[Point]:
-    """The points of a station: those of `hours` in which it measured anything, and that of the day. Pure."""
+    """The points of a station: those of `hours` in which it measured anything, and those of `days`. Pure."""
     facts = {"formula": float(FORMULA_VERSION), "indicative": float(is_indicative)}
     measured = station.hours()
     for hour in hours:
         if hour in measured:
             fields, inputs = _hour_fields(station, hour)
             yield _point(station, gateway, hour, fields | facts, inputs, expected="aqi")
-    by_pollutant = {one: station.of(one, day) for one in Pollutant}
-    index = day_index({one: _numbers(means) for one, means in by_pollutant.items()})
-    if index.index is not None:
-        inputs = [mean for one in index.parts for mean in by_pollutant[one] if mean is not None]
-        fields = {"aqi_daily": float(index.index), "daily_hours": float(index.hours)}
-        yield _point(station, gateway, day[0], fields | facts, inputs, expected="aqi_daily")
+    for day in days:
+        by_pollutant = {one: station.of(one, day) for one in Pollutant}
+        index = day_index({one: _numbers(means) for one, means in by_pollutant.items()})
+        if index.index is not None:
+            inputs = [mean for one in index.parts for mean in by_pollutant[one] if mean is not None]
+            fields = {"aqi_daily": float(index.index), "daily_hours": float(index.hours)}
+            yield _point(station, gateway, day[0], fields | facts, inputs, expected="aqi_daily")
 
 
 def _hour_fields(station: Station, hour: int) -> tuple[dict[str, float], list[Mean]]:

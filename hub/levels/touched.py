@@ -116,19 +116,18 @@ class TouchedWindows:
             else:
                 known.pop(due.key, None)
 
-    async def done(self, due: Due) -> None:
+    async def done(self, some: Sequence[Due]) -> None:
         """These windows were put together: forget them, but for those that were touched since `take`.
 
         Raises:
             SeriesError: the disk did not do it; they will be put together once more.
         """
-        done = due.bits & ~self._since.get(due.key, 0)
-        at = (due.key.gateway, due.key.hour)
+        rows = [(due.bits & ~self._since.get(due.key, 0), due.key.gateway, due.key.hour) for due in some]
 
         def forget(db: sqlite3.Connection) -> None:
             db.execute("BEGIN IMMEDIATE")
-            db.execute("UPDATE touched SET windows = windows & ~? WHERE (gateway, hour) = (?, ?)", (done, *at))
-            db.execute("DELETE FROM touched WHERE (gateway, hour) = (?, ?) AND windows = 0", at)
+            db.executemany("UPDATE touched SET windows = windows & ~? WHERE (gateway, hour) = (?, ?)", rows)
+            db.execute("DELETE FROM touched WHERE windows = 0")
             db.execute("COMMIT")
 
         await self._do(forget)

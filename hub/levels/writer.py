@@ -10,7 +10,7 @@ from typing import Final, Protocol, TypeAlias
 
 from hub.clock import Clock
 from hub.levels.fold import Fold, QuantityOf, folds_by_window, point_of
-from hub.levels.level import FIVE_MINUTES_NS, HOUR_BIT, GatewayHour, Level, to_read, windows_of
+from hub.levels.level import FIVE_MINUTES_NS, HOUR_BIT, Level, to_read, windows_of
 from hub.levels.touched import Due, TouchedWindows
 from hub.registry.model import RegistryError
 from hub.series.base import Selection, SeriesError, SeriesKey, SeriesStore, TimeRange
@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 ROUND_S: Final = 30.0
 # So much is read at a time: what is held does not grow with the hour.
 _SLICE_NS: Final = 3 * FIVE_MINUTES_NS
+# So much of a backlog is written at a time: a write costs the disk the same for an hour and for a day.
+_HOURS_AT_ONCE: Final = 24
 # Written whole to every level by whoever computes it.
 _WHOLE: Final = frozenset({"indicator"})
 
@@ -40,8 +42,8 @@ class Quantities(Protocol):
         ...
 
 
-# Is told that an hour of a gateway stands in the hourly level, anew or changed.
-Follower: TypeAlias = Callable[[GatewayHour], Awaitable[None]]
+# Is told of a gateway and its hours (since 1970) that stand in the hourly level, anew or changed.
+Follower: TypeAlias = Callable[[str, Sequence[int]], Awaitable[None]]
 
 
 class LevelWriter:
@@ -95,25 +97,30 @@ class LevelWriter:
             RegistryError: the registry cannot say what the fields are.
         """
         all_due = await self._touched.due()
-        for due in all_due:
-            await self._put_together(due)
+        for some in _pieces(all_due):
+            await self._put_together(some)
         return len(all_due)
 
-    async def _put_together(self, due: Due) -> None:
-        self._touched.take(due)
-        quantity_of = await self._quantities.of_gateway(due.key.gateway)
-        folds = await self._read(due, quantity_of)
-        wanted = {window.start_ns for window in windows_of(due.key, due.bits)}
-        await self._write(
-            Level.FIVE_MINUTES,
-            [point for start, some in folds.items() if start in wanted for point in _points(some, quantity_of, start)],
-        )
-        if due.bits & HOUR_BIT:
-            hour = _together(folds.values())
-            await self._write(Level.HOURLY, _points(hour, quantity_of, due.key.start_ns))
+    async def _put_together(self, some: Sequence[Due]) -> None:
+        """Put hours of one gateway together: one write a level, however many there are."""
+        gateway = some[0].key.gateway
+        for due in some:
+            self._touched.take(due)
+        quantity_of = await self._quantities.of_gateway(gateway)
+        fine: list[Point] = []
+        hourly: list[Point] = []
+        for due in some:
+            folds = await self._read(due, quantity_of)
+            for window in windows_of(due.key, due.bits):
+                fine += _points(folds.get(window.start_ns, {}), quantity_of, window.start_ns)
+            if due.bits & HOUR_BIT:
+                hourly += _points(_together(folds.values()), quantity_of, due.key.start_ns)
+        await self._write(Level.FIVE_MINUTES, fine)
+        await self._write(Level.HOURLY, hourly)
+        if changed := [due.key.hour for due in some if due.bits & HOUR_BIT]:
             for follower in self._followers:
-                await follower(due.key)
-        await self._touched.done(due)
+                await follower(gateway, changed)
+        await self._touched.done(some)
 
     async def _read(self, due: Due, quantity_of: QuantityOf) -> _Folds:
         """The folds of each five-minute window, by its beginning."""
@@ -138,6 +145,19 @@ class LevelWriter:
             raise SeriesError(result.unknown)
         for index, reason in result.refused.items():
             _log.error("level %s: a window of %s is refused: %s", level.value, points[index].device, reason)
+
+
+def _pieces(all_due: Sequence[Due]) -> list[list[Due]]:
+    """Up to a day of one gateway each, the newest first."""
+    by_gateway: dict[str, list[Due]] = {}
+    for due in all_due:
+        by_gateway.setdefault(due.key.gateway, []).append(due)
+    pieces = [
+        some[start : start + _HOURS_AT_ONCE]
+        for some in by_gateway.values()
+        for start in range(0, len(some), _HOURS_AT_ONCE)
+    ]
+    return sorted(pieces, key=lambda piece: piece[0].key, reverse=True)
 
 
 def _together(windows: Iterable[Mapping[SeriesKey, Fold]]) -> dict[SeriesKey, Fold]:

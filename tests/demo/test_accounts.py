@@ -9,8 +9,8 @@ import pytest
 from deploy.demo.accounts import Accounts, count, spool_state
 from edge.spool.base import Reading, SpoolError
 from edge.spool.segment_spool import SegmentSpool
-from hub.app import make_series
 from hub.config import open_folder
+from hub.kept import make_series
 from hub.new_folder import make_folder
 from hub.registry.ledger import Settlement
 from hub.registry.model import Site

@@ -7,7 +7,7 @@ import pytest
 
 from hub.indicators.air_quality import AirQualityIndex, AirQualityRules
 from hub.indicators.vn_aqi import FORMULA_VERSION
-from hub.levels.level import HOUR_NS, GatewayHour, Level
+from hub.levels.level import HOUR_NS, Level
 from hub.levels.service import Levels
 from hub.levels.touched import TouchedWindows
 from hub.registry.model import Site
@@ -62,7 +62,7 @@ class Station:
             touched=self.touched,
             fleet=registry.fleet,
             watchers=[],
-            followers=[index.hour_changed],
+            followers=[index.hours_changed],
             clock=clock,
         )
 
@@ -195,5 +195,5 @@ async def test_computing_again_changes_nothing(station: Station) -> None:
     assert isinstance(store, FakeSeriesStore)
     before = dict(store.points)
     index = AirQualityIndex(fleet=station.registry.fleet, stores=station.stores, rules=AirQualityRules())
-    await index.hour_changed(GatewayHour(DAY + 12, "gw-1"))
+    await index.hours_changed("gw-1", [DAY + 12])
     assert store.points == before

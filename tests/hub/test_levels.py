@@ -111,8 +111,8 @@ class Hub:
         while await self.writer.catch_up():
             pass
 
-    async def _follow(self, key: GatewayHour) -> None:
-        self.followed.append(key)
+    async def _follow(self, gateway: str, hours: Sequence[int]) -> None:
+        self.followed += [GatewayHour(hour, gateway) for hour in hours]
 
     def plain(self, window_ns: int) -> dict[tuple[str, Mode, int], float]:
         """The means of the raw points, recomputed."""

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hub.app import level_days, make_series
 from hub.config import HubFolder, SeriesKind, open_folder
+from hub.kept import level_days, make_series
 from hub.levels.level import Level
 from hub.new_folder import make_folder
 from hub.series.base import SeriesError
