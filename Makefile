@@ -15,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 PACKAGES := mosquitto influxdb chromium postgresql
-BENCHES := wire_bytes gateway_load plan_bytes bus_efficiency sick_devices scan_bus spool_bytes spool_backlog naive_publisher week_backlog
+BENCHES := wire_bytes gateway_load plan_bytes bus_efficiency sick_devices scan_bus spool_bytes spool_backlog naive_publisher week_backlog panel_queries
 # bash keeps a SECONDS of its own, which a Makefile never sees unless a person passes it
 SECONDS ?=
 REPLAY ?=

@@ -43,6 +43,7 @@ from hub.operations.writer import OperationsWriter
 from hub.registry.model import RegistryError
 from hub.registry.store import Registry
 from hub.series.base import SeriesStore
+from hub.series.influx import InfluxSeriesStore
 
 if TYPE_CHECKING:
     from wire.identifiers import GatewayId

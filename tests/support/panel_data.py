@@ -121,7 +121,7 @@ async def filled(server: InfluxServer, folder: Path, *, now_ms: int) -> AsyncIte
         rules = AirQualityRules(utc_offset_hours=7, reference_stations=frozenset())
         air = AirQualityIndex(fleet=registry.fleet, stores=stores, rules=rules)
         await LevelWriter(
-            stores=stores, touched=touched, quantities=quantities, followers=[air.hour_changed], clock=clock
+            stores=stores, touched=touched, quantities=quantities, followers=[air.hours_changed], clock=clock
         ).catch_up()
         yield
     finally:
