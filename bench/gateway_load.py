@@ -20,7 +20,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,7 @@ DEVICES = 50
 REGISTERS = 20
 PERIOD_S = 1.0
 WITHIN_S = 30.0
+SHARES = (50, 95, 99)  # percent
 PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -76,6 +77,7 @@ class Spy:
     """Listens to what gateway and hub say: which reading was committed when."""
 
     read_counts: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)  # (epoch, seq): unit, count
+    heard_s: dict[tuple[int, int], float] = field(default_factory=dict)
     committed_s: dict[tuple[int, int], float] = field(default_factory=dict)
 
     async def listen(self, port: int, password: str) -> None:
@@ -86,16 +88,17 @@ class Spy:
             async for message in client.messages:
                 assert isinstance(message.payload, bytes)
                 if str(message.topic).endswith(Up.BATCH):
-                    self._batch(message.payload)
+                    self._batch(message.payload, time.monotonic())
                 else:
                     self._commit(message.payload, time.monotonic())
 
-    def _batch(self, payload: bytes) -> None:
+    def _batch(self, payload: bytes, now_s: float) -> None:
         batch = decode_batch(payload)
         for record in batch.records:
             number = record.values[0].number
             if number is not None:
                 self.read_counts[batch.epoch, record.seq] = (int(record.stream.device[1:]), int(number))
+                self.heard_s.setdefault((batch.epoch, record.seq), now_s)
 
     def _commit(self, payload: bytes, now_s: float) -> None:
         commit = decode_commit(payload)
@@ -171,10 +174,10 @@ def sen(part: str, *arguments: str) -> None:
         raise LoadError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
 
 
-def make_hub(folder: Path, *, http: int, mqtt: int) -> None:
-    """A hub's folder with the gateway registered."""
+def make_hub(folder: Path, *, http: int, mqtt: int, series: str) -> None:
+    """A hub's folder with the gateway registered; `series` is a line of hub.yaml, or nothing."""
     sen("hub", "init", str(folder))
-    (folder / "hub.yaml").write_text(HUB.format(http=http, mqtt=mqtt))
+    (folder / "hub.yaml").write_text(HUB.format(http=http, mqtt=mqtt) + series)
     password = folder.parent / "gateway" / "mqtt.password"
     sen("hub", "gateway", "add", str(folder), GATEWAY, "--site", "bench", "--password-file", str(password))
 
@@ -204,23 +207,25 @@ def wait_for_hub(http: int, hub: subprocess.Popen[str], log: Path) -> None:
     raise LoadError(f"the hub did not come up:\n{log.read_text()[-2000:]}")
 
 
-def latencies_s(spy: Spy, times: dict[str, list[float]], since_s: float) -> list[float]:
-    """From a device's answer to its commit, of the readings since a moment."""
+def latencies_s(
+    spy: Spy, when_s: Mapping[tuple[int, int], float], times: dict[str, list[float]], since_s: float
+) -> list[float]:
+    """From a device's answer to what happened to the reading, of the readings since a moment."""
     found = []
     for key, (unit, count) in spy.read_counts.items():
         answers = times[str(unit)]
         read_s = answers[count - 1] if count <= len(answers) else None
-        if read_s is not None and read_s >= since_s and key in spy.committed_s:
-            found.append(spy.committed_s[key] - read_s)
+        if read_s is not None and read_s >= since_s and key in when_s:
+            found.append(when_s[key] - read_s)
     return sorted(found)
 
 
-async def measured_agent(folder: Path, seconds: float, warm_s: float) -> Facts:
-    """The agent in its load."""
+async def measured_agent(folder: Path, seconds: float, warm_s: float, *, series: str = "") -> Facts:
+    """The agent in its load; the hub stores series as hub.yaml's line `series` says."""
     http, mqtt = free_port(), free_port()
     hub_folder, gateway_folder, times_file = folder / "hub", folder / "gateway", folder / "times.json"
     gateway_folder.mkdir()
-    make_hub(hub_folder, http=http, mqtt=mqtt)
+    make_hub(hub_folder, http=http, mqtt=mqtt, series=series)
     password = (hub_folder / "secrets" / "hub-mqtt.password").read_text().strip()
     spy = Spy()
     generator = [sys.executable, str(BENCH / "modbus_field.py"), "--period", str(PERIOD_S), "--times", str(times_file)]
@@ -244,8 +249,11 @@ async def measured_agent(folder: Path, seconds: float, warm_s: float) -> Facts:
                 await asyncio.sleep(2 * PERIOD_S)  # what was read last is committed
                 facts = field_facts(field_process)
             listening.cancel()
-    found = latencies_s(spy, json.loads(times_file.read_text()), begun_s)
-    latency = {f"committed_p{share}_s": round(found[int(len(found) * share / 100)], 3) for share in (50, 95) if found}
+    times = json.loads(times_file.read_text())
+    latency: dict[str, float] = {}
+    for what, when_s in (("committed", spy.committed_s), ("heard", spy.heard_s)):
+        found = latencies_s(spy, when_s, times, begun_s)
+        latency |= {f"{what}_p{share}_s": round(found[int(len(found) * share / 100)], 3) for share in SHARES if found}
     return {**facts, **latency, **vars(took), "hub_cpu_percent": hub_took.cpu_percent}
 
 

@@ -1,10 +1,12 @@
 """What the hub brings into InfluxDB, against what that InfluxDB takes from a plain loader of the same lines.
 
-A hundred gateways of twenty devices with five channels hand the hub batches of ten seconds as fast as it commits them:
-payloads, a real Mosquitto, the whole hub with its ledger and commits, a real InfluxDB 1.x. Before and after, a loader
-posts the same points as ready-made lines (gzip level 1; the best of three sizes and one or two connections).
-Points are stamped ahead, so that no level is put together meanwhile. Prints lines a second, and where the processor
-time went: with everything on one machine, what the hub, the broker and the gateways take is missing to the database.
+A hundred gateways of twenty devices with five channels hand the hub full batches, as after an outage, as fast as it
+commits them (`--flush 10` for live ones of ten seconds): payloads, a real Mosquitto, the whole hub with its ledger and
+commits, a real InfluxDB 1.x. Before and after, a loader posts the same points as ready-made lines (gzip level 1; the
+best of three sizes and one or two connections). Points are stamped ahead, so that no level is put together meanwhile.
+Prints lines a second, and where the processor time went: with everything on one machine, what the hub, the broker and
+the gateways take is missing to the database.
+
 Run from the top: `python -m bench.hub_ingest`.
 """
 
@@ -39,7 +41,6 @@ from wire.identifiers import GatewayId
 from wire.records import Batch
 from wire.topics import Up, up_topic
 
-FLUSH_S = 10
 TARGET = 0.9
 IN_FLIGHT = 4  # batches of one gateway that are not committed
 SIZES = (2000, 5000, 10_000)
@@ -56,6 +57,7 @@ class Load:
 
     payloads: dict[GatewayId, list[bytes]]
     lines: list[bytes]
+    of_batch: int  # records
 
     @property
     def messages(self) -> int:
@@ -82,10 +84,10 @@ class Took:
         return 1e6 * sum(self.cpu_s.values()) / self.lines
 
 
-def made(gateways: int, seconds: int) -> Load:
+def made(gateways: int, seconds: int, flush_s: int) -> Load:
     """The load, stamped from now on."""
     ahead_ms = round(time.time() * 1000)
-    once = list(batches(records(seconds=seconds, jitter_ms=1.5), flush_s=FLUSH_S))
+    once = list(batches(records(seconds=seconds, jitter_ms=1.5), flush_s=flush_s))
     first_ms = once[0].records[0].time_ms
     payloads: dict[GatewayId, list[bytes]] = {}
     for number in range(gateways):
@@ -96,7 +98,7 @@ def made(gateways: int, seconds: int) -> Load:
         for batch in map(read_batch, together):
             sheets = [sheet_of(batch.gateway, batch.epoch, table) for table in batch.tables]
             lines += [line for some in lines_of(sheets, {}, most=10_000) for line in some.text.splitlines()]
-    return Load(payloads=payloads, lines=lines)
+    return Load(payloads=payloads, lines=lines, of_batch=len(once[0].records))
 
 
 def _moved(batch: Batch, gateway: GatewayId, by_ms: int) -> Batch:
@@ -159,12 +161,11 @@ async def deliver(load: Load, port: int) -> None:
     waiting = {gateway: list(reversed(payloads)) for gateway, payloads in load.payloads.items()}
     finals: dict[GatewayId, int] = dict.fromkeys(waiting, 0)
     sent: dict[GatewayId, int] = dict.fromkeys(waiting, 0)
-    of_batch = FLUSH_S * 20
     async with aiomqtt.Client("127.0.0.1", port) as client:
         await client.subscribe("sen/1/dn/+/commit", qos=1)
 
         async def send(gateway: GatewayId) -> None:
-            while waiting[gateway] and sent[gateway] - finals[gateway] // of_batch < IN_FLIGHT:
+            while waiting[gateway] and sent[gateway] - finals[gateway] // load.of_batch < IN_FLIGHT:
                 sent[gateway] += 1
                 await client.publish(up_topic(gateway, Up.BATCH), waiting[gateway].pop(), qos=1)
 
@@ -176,7 +177,7 @@ async def deliver(load: Load, port: int) -> None:
                 assert isinstance(message.payload, bytes)
                 commit = decode_commit(message.payload)
                 finals[commit.gateway] = max(finals[commit.gateway], commit.final[-1][1])
-                if finals[commit.gateway] == of_batch * len(load.payloads[commit.gateway]):
+                if finals[commit.gateway] == load.of_batch * len(load.payloads[commit.gateway]):
                     left -= 1
                     if not left:
                         return
@@ -228,8 +229,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gateways", type=int, default=100)
     parser.add_argument("--seconds", type=int, default=300, help="of data from each gateway")
+    parser.add_argument(
+        "--flush", type=int, default=50, help="seconds of data in a batch; divides those of each gateway"
+    )
     given = parser.parse_args()
-    load = made(given.gateways, given.seconds)
+    load = made(given.gateways, given.seconds, given.flush)
     print(f"{load.messages} batches, {len(load.lines):,} lines of {len(CHANNELS)} values\n")
     with tempfile.TemporaryDirectory(prefix="sen-ingest-") as place:
         (Path(place) / "influx").mkdir()

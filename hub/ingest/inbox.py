@@ -23,8 +23,10 @@ class Inbox:
     def __init__(self, *, messages: int, payload_bytes: int) -> None:
         self._most_messages = messages
         self._most_bytes = payload_bytes
-        # Changed by `put`, `take` and `done`, all on the event loop.
-        self._waiting: deque[Message] = deque()
+        # Changed by `put`, `take` and `done`, all on the event loop. `_ready` are gateways with something waiting and
+        # nothing at work, who waits longest first.
+        self._waiting: dict[GatewayId, deque[Message]] = {}
+        self._ready: deque[GatewayId] = deque()
         self._at_work: set[GatewayId] = set()
         self._held_messages = 0
         self._held_bytes = 0
@@ -51,46 +53,51 @@ class Inbox:
         """Take the message if there is room; returns whether there was."""
         if self._held_messages >= self._most_messages or self._held_bytes + len(message.payload) > self._most_bytes:
             return False
-        self._waiting.append(message)
+        gateway = message.gateway
+        if gateway not in self._waiting:
+            self._waiting[gateway] = deque()
+            if gateway not in self._at_work:
+                self._ready.append(gateway)
+                self._something.set()
+        self._waiting[gateway].append(message)
         self._held_messages += 1
         self._held_bytes += len(message.payload)
-        self._something.set()
         self._nothing.clear()
         return True
 
     async def take(self, *, most: int, most_bytes: int) -> list[Message]:
-        """Wait for messages; returns the oldest: one, or as many as `most` with together `most_bytes` of payload.
+        """Wait for messages; returns one, or as many as `most` with together `most_bytes` of payload.
 
-        A gateway's messages wait while others of it are taken and not done: of one gateway nothing is worked on twice
-        at a time.
+        Gateways have their turn in order, each with all its messages in theirs. They wait while others of the same
+        gateway are taken and not done: of one gateway nothing is worked on twice at a time.
         """
-        while not (taken := self._oldest(most, most_bytes)):
+        while not self._ready:
             self._something.clear()
             await self._something.wait()
-        self._at_work.update(message.gateway for message in taken)
-        return taken
-
-    def _oldest(self, most: int, most_bytes: int) -> list[Message]:
         taken: list[Message] = []
-        passed: list[Message] = []
-        while self._waiting and len(taken) < most:
-            message = self._waiting.popleft()
-            most_bytes -= 0 if message.gateway in self._at_work else len(message.payload)
-            if message.gateway in self._at_work or (taken and most_bytes < 0):
-                passed.append(message)
-            else:
-                taken.append(message)
-            if most_bytes < 0:
+        while self._ready and len(taken) < most:
+            gateway = self._ready[0]
+            waiting = self._waiting[gateway]
+            while waiting and len(taken) < most and (not taken or len(waiting[0].payload) <= most_bytes):
+                most_bytes -= len(waiting[0].payload)
+                taken.append(waiting.popleft())
+            if taken[-1].gateway != gateway:
                 break
-        self._waiting.extendleft(reversed(passed))
+            self._at_work.add(self._ready.popleft())
+            if waiting:
+                break
+            del self._waiting[gateway]
         return taken
 
     def done(self, messages: Sequence[Message]) -> None:
         """These are handled: their room is free."""
         self._held_messages -= len(messages)
         self._held_bytes -= sum(len(message.payload) for message in messages)
-        self._at_work.difference_update(message.gateway for message in messages)
-        self._something.set()
+        for gateway in {message.gateway: None for message in messages}:
+            self._at_work.discard(gateway)
+            if gateway in self._waiting:
+                self._ready.append(gateway)
+                self._something.set()
         if not self._held_messages:
             self._nothing.set()
 
