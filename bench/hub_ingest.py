@@ -1,11 +1,11 @@
 """What the hub brings into InfluxDB, against what that InfluxDB takes from a plain loader of the same lines.
 
-A hundred gateways of twenty devices with five channels hand the hub full batches, as after an outage, as fast as it
+Sixty gateways of twenty devices with five channels hand the hub full batches, as after an outage, as fast as it
 commits them (`--flush 10` for live ones of ten seconds): payloads, a real Mosquitto, the whole hub with its ledger and
 commits, a real InfluxDB 1.x. Before and after, a loader posts the same points as ready-made lines (gzip level 1; the
 best of three sizes and one or two connections). Points are stamped ahead, so that no level is put together meanwhile.
 Prints lines a second, and where the processor time went: with everything on one machine, what the hub, the broker and
-the gateways take is missing to the database.
+the gateways take is missing to the database; with `--apart` it has one core, and all the rest the other.
 
 Run from the top: `python -m bench.hub_ingest`.
 """
@@ -144,6 +144,12 @@ def load_plainly(server: InfluxServer, lines: Sequence[bytes], *, size: int, con
     return took[0]
 
 
+def pin(pid: int, core: int) -> None:
+    """Give a process, with all its threads, one core."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), {core})
+
+
 def best_plainly(server: InfluxServer, lines: Sequence[bytes]) -> tuple[Took, str]:
     """The best of some sizes and connections."""
     some = lines[: len(lines) // 2]
@@ -227,17 +233,19 @@ def shown(name: str, took: Took) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--gateways", type=int, default=100)
-    parser.add_argument("--seconds", type=int, default=300, help="of data from each gateway")
-    parser.add_argument(
-        "--flush", type=int, default=50, help="seconds of data in a batch; divides those of each gateway"
-    )
+    parser.add_argument("--gateways", type=int, default=60)
+    parser.add_argument("--seconds", type=int, default=200, help="of data from each gateway")
+    parser.add_argument("--apart", action="store_true", help="the database has a core of its own")
+    parser.add_argument("--flush", type=int, default=50, help="seconds of data in a batch")
     given = parser.parse_args()
     load = made(given.gateways, given.seconds, given.flush)
     print(f"{load.messages} batches, {len(load.lines):,} lines of {len(CHANNELS)} values\n")
     with tempfile.TemporaryDirectory(prefix="sen-ingest-") as place:
         (Path(place) / "influx").mkdir()
         server = InfluxServer(program="influxd", folder=Path(place) / "influx")
+        if given.apart:
+            pin(server.pid, 0)
+            pin(os.getpid(), 1)  # and what it starts from now on
         try:
             before, how = best_plainly(server, load.lines)
             hub, memory_mb = through_the_hub(server, load, Path(place) / "hub")
