@@ -15,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 PACKAGES := mosquitto influxdb chromium postgresql
-BENCHES := wire_bytes gateway_load plan_bytes bus_efficiency sick_devices scan_bus spool_bytes spool_backlog naive_publisher week_backlog panel_queries
+BENCHES := wire_bytes gateway_load plan_bytes bus_efficiency sick_devices scan_bus spool_bytes spool_backlog naive_publisher week_backlog panel_queries hub_transform hub_ingest fleet_2000 delay
 # bash keeps a SECONDS of its own, which a Makefile never sees unless a person passes it
 SECONDS ?=
 REPLAY ?=

@@ -82,6 +82,8 @@ class Fleet:
         now_s = time.monotonic()
         late = [key for key, (_, last_s) in self.waiting.items() if now_s - last_s > AGAIN_S]
         for key in late:
+            if key not in self.waiting:
+                continue  # heard of meanwhile
             self.waiting[key] = (self.waiting[key][0], now_s)
             self.again += 1
             await client.publish(up_topic(key[0], Up.BATCH), held[key], qos=1)
