@@ -52,8 +52,8 @@ def _hub_silent() -> Rule:
             "Hub hoặc cơ sở dữ liệu không chạy, hoặc đầy đĩa. Trong lúc này không cảnh báo nào khác đến được.",
         ),
         action=Text(
-            "`systemctl status sen-hub influxdb`, then `sen-hub status`. Gateways keep everything meanwhile.",
-            "`systemctl status sen-hub influxdb`, rồi `sen-hub status`. Gateway vẫn giữ mọi số đo.",
+            "`systemctl status influxdb sen-hub`, then `sen-hub status`. Gateways keep everything meanwhile.",
+            "`systemctl status influxdb sen-hub`, rồi `sen-hub status`. Gateway vẫn giữ mọi số đo.",
         ),
         shown=Shown(uid=_LEDGER_UID, panel="Stored by the hub a second"),
     )

@@ -45,7 +45,9 @@ def test_every_rule_asks_in_the_shared_subset_and_of_real_modes_only() -> None:
     assert len(asked) > 30
     texts = [part["model"]["query"] for rule in rules(CENTRE, boards(CENTRE)) for part in _queries(rule)]
     assert [fault for text in texts for fault in query_complaints(text)] == []
-    assert all("mode" in one.statement for one in asked if '"gateway" WHERE' not in one.statement)
+    of_devices = [one for one in asked if not any(f'FROM "{name}"' in one.statement for name in ("gateway", "hub"))]
+    assert of_devices
+    assert all("/^(live|backfilled|periodic|manual)$/" in one.statement for one in of_devices)
 
 
 def _queries(rule: Json) -> list[Json]:
