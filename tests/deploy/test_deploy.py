@@ -13,6 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from hub.config import open_folder
+from tests.support.hub_process import sen_hub
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -58,6 +59,22 @@ def test_the_hubs_folder_it_makes_is_one_that_the_hub_accepts(tmp_path: Path) ->
     assert opened.config.http.needs_token
     assert opened.http_token
     assert opened.hub_password
+
+
+def test_what_setup_does_after_the_database_is_there_works_with_this_folder(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    hub = tmp_path / "hub"
+    # As `sen-hub storage setup` leaves it.
+    (hub / "secrets" / "influx.token").write_text("a-token\n")
+    place = '{kind: influxdb2, url: "http://influxdb:8086", org: sen, bucket: sen, token_file: secrets/influx.token}'
+    (hub / "hub.yaml").write_text((hub / "hub.yaml").read_text() + f"series: {place}\n")
+    out, copies = tmp_path / "provisioning", tmp_path / "secrets"
+    places = ["--copy-secrets", str(copies), "--secrets-dir", "/run/sen", "--dashboards-dir", "/etc/grafana/d"]
+    sen_hub("grafana", "export", str(hub), str(out), *places)
+    assert "$__file{/run/sen/influx.token}" in (out / "datasources" / "sen.yaml").read_text()
+    assert "http://influxdb:8086" in (out / "datasources" / "sen.yaml").read_text()
+    assert (copies / "influx.token").read_text() == "a-token\n"
+    assert "http://127.0.0.1:8080/map/" in (out / "sen-dashboards" / "sen-wall.json").read_text()
 
 
 def test_no_container_has_a_secret_in_its_description_or_more_rights_than_it_needs() -> None:

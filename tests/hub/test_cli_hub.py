@@ -312,6 +312,8 @@ def test_every_command_has_help_with_an_example() -> None:
         (), ("init",), ("serve",), ("status",),
         *(("gateway", name) for name in ("add", "list", "remove", "block", "unblock", "credentials")),
         *(("series", name) for name in ("list", "show", "export")),
+        *(("grafana", name) for name in ("export", "sync", "check", "guide")),
+        *(("site", name) for name in ("set", "list")),
     ]  # fmt: skip
     for command in commands:
         assert "Example: sen-hub" in sen_hub(*command, "--help").stdout

@@ -1,7 +1,10 @@
 """The map that Grafana shows: positions from the registry, behind a key of its own."""
 
+import json
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -12,6 +15,7 @@ from hub.api.access import Access, map_key_of
 from hub.api.map import map_router, sites_geojson
 from hub.api.views import SiteView
 from hub.new_folder import make_folder
+from tests.support.hub_process import make_hub, sen_hub
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = map_key_of("a token")
@@ -85,3 +89,26 @@ def test_a_position_that_is_none_is_refused_with_an_example(tmp_path: Path, at: 
     refused = hub("site", "set", str(tmp_path), "bridge", "--at", at)
     assert refused.returncode == 1
     assert "--at: found" in refused.stderr
+
+
+def test_the_map_of_a_running_hub_is_where_its_panels_look_for_it(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    more = {
+        "series": "{kind: embedded}",
+        "grafana": "{url: 'http://127.0.0.1:3000', influx_url: 'http://127.0.0.1:8086'}",
+    }
+    hub = make_hub(tmp_path / "hub", http_port=free_port(), mqtt_port=free_port(), broker="embedded", more=more)
+    sen_hub("site", "set", str(hub.folder), "bridge", "--at", "18.6796,105.6813")
+    hub.start()
+    try:
+        # Panels are exported for a hub whose series stand in InfluxDB; the map is the same.
+        text = (hub.folder / "hub.yaml").read_text()
+        other = text.replace("series: {kind: embedded}", "series: {kind: influxdb1, url: 'http://127.0.0.1:8086'}")
+        (hub.folder / "for-influx.yaml").write_text(other)
+        sen_hub("grafana", "export", str(hub.folder / "for-influx.yaml"), str(tmp_path / "out"))
+        wall = (tmp_path / "out" / "sen-dashboards" / "sen-wall.json").read_text()
+        (address,) = set(re.findall(r"http://[^\"]+/sites\.geojson", wall))
+        answer = httpx.get(address)
+        assert json.loads(answer.text)["features"][0]["properties"]["id"] == "bridge"
+        assert answer.headers["access-control-allow-origin"] == "http://127.0.0.1:3000"
+    finally:
+        hub.program.stop()
