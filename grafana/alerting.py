@@ -124,7 +124,7 @@ def _rule(rule: Rule, group: str, centre: Centre, panels: Mapping[tuple[str, str
 
 def _data(rule: Rule) -> list[Json]:
     found = [_asked(rule, number) for number in range(len(rule.queries))]
-    found += [_newest(rule, query.ref) for query in rule.queries]
+    found += [_newest(query.ref) for query in rule.queries]
     expression = re.sub(r"\$([A-D])\b", r"$R\1", rule.when)
     return [*found, _expression(_FIRES, {"type": "math", "expression": expression})]
 
@@ -149,10 +149,10 @@ def _asked(rule: Rule, number: int) -> Json:
     }
 
 
-def _newest(rule: Rule, ref: str) -> Json:
+def _newest(ref: str) -> Json:
     return _expression(
         f"R{ref}",
-        {"type": "reduce", "expression": ref, "reducer": rule.reduced_by, "settings": {"mode": "dropNN"}},
+        {"type": "reduce", "expression": ref, "reducer": "last", "settings": {"mode": "dropNN"}},
     )
 
 

@@ -56,7 +56,6 @@ class Rule:
     action: Text
     shown: Shown
     span_s: int = 600
-    reduced_by: str = "last"
     alarms_without_data: bool = False
 
 

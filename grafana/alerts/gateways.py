@@ -185,9 +185,18 @@ def _unexplained() -> Rule:
     )
 
 
+def _grown(field: str, ref: str) -> Query:
+    """By how much a total grew over the whole span: in windows, growth from one to the next would be in neither."""
+    text = (
+        f'SELECT spread("{field}") AS "value" FROM "gateway" WHERE $timeFilter AND "group" = \'delivery\' '
+        'GROUP BY "site", "gateway"'
+    )
+    return Query(text=text, source=RAW, ref=ref)
+
+
 def _lost() -> Rule:
     fields = ("lost_full", "lost_corrupt", "lost_tail", "lost_expired")
-    queries = [asked(name, "delivery", ref=ref, how="spread") for name, ref in zip(fields, "ABCD", strict=True)]
+    queries = [_grown(name, ref) for name, ref in zip(fields, "ABCD", strict=True)]
     return Rule(
         uid="sen-records-lost",
         title=Text("Records lost", "Mất bản ghi"),
@@ -196,7 +205,6 @@ def _lost() -> Rule:
         when="$A + $B + $C + $D > 0",
         lasting="0s",
         span_s=3600,
-        reduced_by="max",
         summary=Text(
             "{{ .Labels.gateway }} gave records up within the last hour, and says so.",
             "{{ .Labels.gateway }} đã bỏ một số bản ghi trong giờ qua, và đã báo.",

@@ -61,6 +61,11 @@ def test_what_hangs_on_a_gateway_is_judged_only_while_the_gateway_is_there(rule:
     assert f"${gate[0].ref} == 1" in rule.when
 
 
+def test_a_loss_between_two_windows_is_seen_because_there_are_none() -> None:
+    (rule,) = [rule for rule in RULES if rule.uid == "sen-records-lost"]
+    assert all("spread" in query.text and "time(" not in query.text for query in rule.queries)
+
+
 def test_only_a_hub_that_writes_nothing_alarms_by_silence() -> None:
     by_state = {rule["uid"]: rule["noDataState"] for rule in made()}
     assert [uid for uid, state in by_state.items() if state != "OK"] == ["sen-hub-silent"]
