@@ -2,7 +2,6 @@
 
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,11 +77,10 @@ def export(
 
 
 def _rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:  # Any: the API's JSON
-    def time(ms: int) -> str:
-        return datetime.fromtimestamp(ms / 1000, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    from hub.api.export import time_text
 
     return [
-        (time(sample["time_ms"]), "" if sample["value"] is None else repr(sample["value"]), sample["quality"])
+        (time_text(sample["time_ms"]), "" if sample["value"] is None else repr(sample["value"]), sample["quality"])
         for sample in found["samples"]
     ]
 
