@@ -7,11 +7,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.postgres import PostgresServer, find_postgres, postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 _SAID = "said"
+
+# A busy machine makes any example slow, and a slow example breaks no promise: time is measured in bench/. What fails is
+# printed so that it can be repeated elsewhere.
+settings.register_profile("sen", deadline=None, print_blob=True)
+settings.load_profile("sen")
 
 
 @pytest.fixture(scope="session")

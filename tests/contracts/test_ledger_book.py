@@ -76,14 +76,14 @@ async def both_agree(said: Sequence[Settlement | Status], server: PostgresServer
         await registry.close()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(said=st.lists(st.one_of(settlements(), statuses()), max_size=8))
 def test_the_ledger_in_memory_is_the_registrys(said: list[Settlement | Status]) -> None:
     asyncio.run(both_agree(said, None))
 
 
 @pytest.mark.real
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=st.lists(st.one_of(settlements(), statuses()), max_size=8))
 def test_so_it_is_where_the_registry_is_a_postgresql(
     postgres_server: PostgresServer, said: list[Settlement | Status]

@@ -47,7 +47,7 @@ def test_one_seed_draws_one_place(seed: int, unix_s: float) -> None:
 
 
 @pytest.mark.parametrize("name", MODBUS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 99), unix_s=TIMES)
 def test_a_modbus_device_can_say_the_scene_at_any_time(name: str, seed: int, unix_s: float) -> None:
     profile = PROFILES[name]
@@ -64,7 +64,7 @@ def test_a_modbus_device_can_say_the_scene_at_any_time(name: str, seed: int, uni
 
 
 @pytest.mark.parametrize("name", STREAMS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 99), unix_s=TIMES)
 def test_a_streaming_device_can_say_the_scene_at_any_time(name: str, seed: int, unix_s: float) -> None:
     profile = PROFILES[name]
@@ -104,7 +104,7 @@ def test_vehicles_are_as_many_as_the_hour_has_and_of_every_lane() -> None:
     assert all(speeds.minimum <= (values["speed"] or 0) <= speeds.maximum for values in told)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 99), unix_s=TIMES)
 def test_counted_energy_never_falls(seed: int, unix_s: float) -> None:
     scene, state = Scene(seed), state_at(seed, unix_s)

@@ -3,7 +3,7 @@
 import heapq
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from device_profiles.bus_load import BusLoad, GroupLoad, Turn, advice, arithmetic, modbus_load
@@ -54,14 +54,12 @@ def missed_ms(load: BusLoad, offsets_ms: list[int], until_ms: int = 6000) -> int
 
 
 @given(loads, offsets)
-@settings(deadline=None)
 def test_i1_a_bus_that_holds_keeps_every_deadline_whenever_its_groups_begin(load: BusLoad, begin_ms: list[int]) -> None:
     if load.holds:
         assert missed_ms(load, begin_ms) is None
 
 
 @given(loads, offsets)
-@settings(deadline=None)
 def test_i2_a_bus_that_is_impossible_misses_one(load: BusLoad, begin_ms: list[int]) -> None:
     if load.share > 1.02:  # a hair above, the miss comes late
         assert missed_ms(load, begin_ms, until_ms=120_000) is not None

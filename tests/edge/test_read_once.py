@@ -150,7 +150,7 @@ class Bench:
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from(("drive", "ask", "silent", "back"))), max_size=25))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_i5_of_a_counter_that_clears_every_vehicle_it_told_is_recorded(steps: list[tuple[int, str]]) -> None:
     async def play() -> None:
         bench = Bench(Counter(ManualClock()))

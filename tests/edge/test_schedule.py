@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edge.schedule import SICK_SHARE, Allowance, BusSchedule, Lane, Outcome, Task
@@ -100,7 +100,6 @@ def is_light(rates: list[tuple[float, float, float]]) -> bool:
 
 
 @given(groups)
-@settings(deadline=None)
 def test_i1_every_deadline_is_kept_where_the_bus_has_room(rates: list[tuple[float, float, float]]) -> None:
     bus = Bus()
     for period_s, work_s, offset_s in rates if is_light(rates) else rates[:1]:
@@ -111,7 +110,6 @@ def test_i1_every_deadline_is_kept_where_the_bus_has_room(rates: list[tuple[floa
 
 @given(groups, st.lists(st.floats(0.05, 1.0), max_size=4))
 @example([(1.0, 0.125, 0.75)], [0.5625, 0.0625, 1.0])
-@settings(deadline=None)
 def test_i1_neither_the_sick_nor_work_that_has_time_costs_a_deadline(
     rates: list[tuple[float, float, float]], timeouts_s: list[float]
 ) -> None:
@@ -127,7 +125,6 @@ def test_i1_neither_the_sick_nor_work_that_has_time_costs_a_deadline(
 
 
 @given(st.lists(st.floats(0.05, 1.5), min_size=1, max_size=6), st.floats(0.05, 0.9))
-@settings(deadline=None)
 def test_i2_the_sick_lose_a_twentieth_of_the_bus_at_most(timeouts_s: list[float], load: float) -> None:
     bus = Bus()
     bus.every(1.0, load)

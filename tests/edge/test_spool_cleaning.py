@@ -116,7 +116,7 @@ class Pressed:
 
 
 @given(seed=st.integers(0, 2**32), pattern=st.sampled_from([*PATTERNS, None]))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_i1_nothing_is_given_up_below_the_bound_whatever_is_finished_in_whatever_order(
     seed: int, pattern: Finishes | None
 ) -> None:

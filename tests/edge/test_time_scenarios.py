@@ -142,7 +142,7 @@ lives = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(lives, min_size=1, max_size=4), st.integers(0, 10**6))
 def test_whatever_the_clocks_do_each_reading_keeps_the_time_it_was_sent_with(some: list[Life], seed: int) -> None:
     world = TimeMachine(seed)

@@ -233,4 +233,4 @@ class LanesMachine(RuleBasedStateMachine):
 
 
 TestLanesMachine = LanesMachine.TestCase
-TestLanesMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLanesMachine.settings = settings(max_examples=60, stateful_step_count=30)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import cbor2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.ingest.columns import BatchColumns, ranges_of, read_batch, within
@@ -62,7 +62,6 @@ def assert_the_same(payload: bytes) -> None:
     assert in_order(points(columns)) == in_order(expected)
 
 
-@settings(deadline=None)
 @given(batches())
 def test_any_batch_gives_the_same_points_i1(batch: Batch) -> None:
     payload = encode_batch(batch)
@@ -77,7 +76,6 @@ def test_every_example_gives_the_same_points_i1(name: str) -> None:
     assert_the_same(encode_batch(message))
 
 
-@settings(deadline=None)
 @given(st.data(), batches())
 def test_what_is_altered_is_read_or_refused_alike_i1(data: st.DataObject, batch: Batch) -> None:
     """Any item of the batch in the place of any other, or another thing; the checksum is right all the same."""

@@ -286,5 +286,5 @@ class LevelMachine(RuleBasedStateMachine):
 
 TestLevelsUnderAnyOrder = LevelMachine.TestCase
 TestLevelsUnderAnyOrder.settings = settings(
-    max_examples=40, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=40, stateful_step_count=15, suppress_health_check=[HealthCheck.too_slow]
 )
