@@ -23,7 +23,8 @@ from pymodbus.client import AsyncModbusSerialClient
 
 from bench.rs485_line import LineRecord, LineSpec, Unit
 from bench.timed_bus import TimedBus
-from device_profiles.modbus import ReadRequest, Table, rtu_good_reply_bytes, rtu_request
+from device_profiles.modbus import ReadRequest, Table
+from device_profiles.modbus_frames import rtu_good_reply_bytes, rtu_request
 from device_profiles.parse import parse_profile
 from device_profiles.point_model import Line
 from edge.clock import SystemClock

@@ -21,7 +21,8 @@ import httpx
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from device_profiles.modbus import ReadRequest, Table, tcp_frame_bytes, tcp_request
+from device_profiles.modbus import ReadRequest, Table
+from device_profiles.modbus_frames import tcp_frame_bytes, tcp_request
 from tests.support.counting_field import COUNTERS, FIRST_REGISTER
 
 TOPIC: Final = "naive/{gateway}/{device}"

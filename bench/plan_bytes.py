@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from device_profiles.library import load_profile
-from device_profiles.modbus import ReadRequest, Table, rtu_good_reply_bytes, rtu_request
+from device_profiles.modbus import ReadRequest, Table
+from device_profiles.modbus_frames import rtu_good_reply_bytes, rtu_request
 from device_profiles.modbus_model import Limits, ModbusDevice, ModbusPoint
 from device_profiles.plan import bus_time_us, plan_points
 

@@ -18,7 +18,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final, assert_never
 
-from device_profiles.modbus import rtu_request_bytes
+from device_profiles.modbus_frames import rtu_request_bytes
 from device_profiles.model import DeviceProfile
 from device_profiles.simulate import ModbusResponder
 

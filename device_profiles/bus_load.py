@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from device_profiles.modbus import Request, rtu_good_reply_bytes, rtu_request
+from device_profiles.modbus import Request
+from device_profiles.modbus_frames import rtu_good_reply_bytes, rtu_request
 from device_profiles.modbus_model import ModbusDevice, ModbusGroup
 from device_profiles.plan import bus_time_us, plan_points
 

@@ -15,9 +15,11 @@ exchanges:
   # Modbus: an order is what the profile's control sends for a value. A request that Modbus does not allow, or whose
   # function is not spoken here, is never sent.
   - {request: "01 05 00 00 FF 00 8C 3A", orders: {relay_1: 1}, origin: manual}
-  - {request: "01 05 00 FF 55 00 C2 AA", never_sent: true, origin: manual}
+  - {request: "01 05 00 FF 12 34 F0 8D", never_sent: true, origin: manual}
   # Modbus: what registers tell of who the device is.
   - {table: input, address: 270, words: "00 01 E2 40", identity: {serial_number: "123456"}, origin: computed}
+  # Modbus: the same by function 43; `request` and `reply` are whole frames.
+  - {request: "01 2B 0E 01 00 70 77", reply: "01 2B 0E 01 ...", identity: {firmware: V02.05}, origin: capture}
   # Serial: what came in, as hex or as text; the readings it gives, in order, and how many frames of it are refused.
   - {received: "AA C0 D4 04 3A 0A A1 60 1D AB", readings: [{group: particles, values: {pm2_5: 123.6}}], origin: manual}
   - {received_text: "$GPGGA,...*47\r\n", readings: [], bad_frames: 1, origin: computed}
@@ -38,27 +40,18 @@ from typing import Annotated, ClassVar
 from annotated_types import Interval, Len
 
 from device_profiles.asking import Answer, Taken, request_bytes
-from device_profiles.controls import ControlError, write_request
+from device_profiles.controls import ControlError, order_named, write_request
 from device_profiles.decode import decode_registers
 from device_profiles.decode_serial import FrameReader, SerialReading
 from device_profiles.derived_model import DerivedPoint
 from device_profiles.fault_words import Broken
 from device_profiles.faults import read_document
 from device_profiles.framing.base import BadFrame
-from device_profiles.identity import identity_text
-from device_profiles.modbus import (
-    ReadRequest,
-    ReplyError,
-    ReplyFault,
-    Request,
-    RequestError,
-    Table,
-    parse_request_pdu,
-    parse_rtu_reply,
-    parse_rtu_request,
-    rtu_request,
-)
-from device_profiles.modbus_model import Address, ModbusDevice, ModbusGroup, ModbusPoint
+from device_profiles.identity import identity_text, identity_told
+from device_profiles.modbus import IdentifyRequest, ReadRequest, ReplyError, ReplyFault, Request, RequestError, Table
+from device_profiles.modbus_frames import parse_rtu_reply, parse_rtu_request, rtu_request
+from device_profiles.modbus_model import Address, Command, ModbusDevice, ModbusGroup, ModbusPoint
+from device_profiles.modbus_server import parse_request_pdu
 from device_profiles.model import DeviceProfile
 from device_profiles.plan import covers
 from device_profiles.point_model import STRICT, Meaning
@@ -209,6 +202,11 @@ def _told(device: ModbusDevice, request: Request, words: tuple[int, ...], exchan
     """What the reply to a read tells; nothing else tells anything."""
     if isinstance(request, ReadRequest) and words:
         yield from _read(device, request, words, exchange)
+    elif isinstance(request, IdentifyRequest) and words:
+        told = identity_told(device, request, words)
+        for key, wanted in exchange.identity.items():
+            if told.get(key) != wanted:
+                yield Broken(path=("identity", key), found=repr(told.get(key)), expected=repr(wanted))
     elif exchange.expect or exchange.identity:
         name = "expect" if exchange.expect else "identity"
         yield Broken(path=(name,), found="values without a reply to a read", expected="no values")
@@ -228,14 +226,15 @@ def _read(device: ModbusDevice, read: ReadRequest, words: tuple[int, ...], excha
 
 def _orders(device: ModbusDevice, request: Request, orders: Mapping[str, float]) -> Iterator[Broken]:
     """Each order is one that a control of the profile sends."""
-    controls = {control.key: control for control in device.controls}
     for key, number in orders.items():
-        if key not in controls:
-            expected = f"one of {', '.join(controls) or 'none'}"
+        named = order_named(device, key)
+        if named is None:
+            known = [one.key for one in device.orders]
+            expected = f"one of {', '.join(known) or 'none'}"
             yield Broken(path=("orders", key), found=f"the key {key!r}", expected=expected)
             continue
         try:
-            ours = write_request(controls[key], number)
+            ours = named.order if isinstance(named, Command) else write_request(named, number)
         except ControlError as error:
             yield Broken(path=("orders", key), found=str(error), expected="a value that may be written")
             continue

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from device_profiles.capture import Exchange, ExpectedReading, modbus_values, register_words, rtu_asked, serial_found
 from device_profiles.decode_serial import SerialReading
-from device_profiles.modbus import ReadRequest, ReplyError, Request, RequestError, parse_rtu_reply
+from device_profiles.modbus import ReadRequest, ReplyError, Request, RequestError
+from device_profiles.modbus_frames import parse_rtu_reply
 from device_profiles.model import DeviceProfile
 from device_profiles.serial_model import SerialDevice
 from wire.records import Quality, Value

@@ -7,16 +7,37 @@ import struct
 
 from device_profiles.decode import raw_number
 from device_profiles.modbus import ReadRequest, WriteRequest
-from device_profiles.modbus_model import Control, ModbusPoint, order
+from device_profiles.modbus_model import Command, Control, ModbusDevice, ModbusPoint, order
 from device_profiles.numbers import NumberError, encode_number
 from device_profiles.point_model import unscaled, value_of
 
 _REGISTER_BYTES = 2
+DO = "do"
 _HALF = 0.500001  # of a step: what is ordered is rounded to one
 
 
 class ControlError(ValueError):
     """A value that may not, or cannot, be written; the text says which and why."""
+
+
+def order_named(device: ModbusDevice, key: str) -> Control | Command | None:
+    """What a gateway file or a person calls by this key."""
+    return next((one for one in device.orders if one.key == key), None)
+
+
+def states_of(named: Control | Command) -> dict[str, str]:
+    """The names of what may be ordered, by number as text."""
+    return {"1": DO} if isinstance(named, Command) else {f"{code:g}": name for code, name in named.states.items()}
+
+
+def check_said(command: Command, text: str) -> None:
+    """Refuse a value: a command takes none but the word for "do it".
+
+    Raises:
+        ControlError: it is something else.
+    """
+    if text.strip().lower() != DO:
+        raise ControlError(f"command {command.key}: found {text!r}, expected {DO!r}: there is nothing to set")
 
 
 def number_said(control: Control, text: str) -> float:

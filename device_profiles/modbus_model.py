@@ -10,7 +10,10 @@ from device_profiles.derived_model import DerivedPoint
 from device_profiles.modbus import (
     MAX_READ_BITS,
     MAX_READ_REGISTERS,
+    TOGGLE,
+    CustomRequest,
     Function,
+    Order,
     ReadRequest,
     Request,
     Table,
@@ -18,6 +21,7 @@ from device_profiles.modbus import (
 )
 from device_profiles.numbers import ByteOrder, NumberType, size_bytes
 from device_profiles.point_model import STRICT, Meaning
+from wire.identifiers import check_point_key
 
 Address = Annotated[int, Interval(ge=0, le=0xFFFF)]
 
@@ -88,7 +92,8 @@ class Limits:
 class OrderBefore:
     """What is written before a group is read (to hold its counters, say): one register or coil, then a pause.
 
-    Without a `value` the address is read, which some devices take for the order; what it tells is nothing.
+    Without a `value` the address is read, which some devices take for the order; what it tells is nothing. Where it is
+    `empty` no register at all is written to the address, which others take for it.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -96,6 +101,7 @@ class OrderBefore:
     table: Table
     address: Address
     value: Annotated[int, Interval(ge=0, le=0xFFFF)] | None = None
+    empty: bool = False
     wait_ms: Annotated[int, Interval(ge=0, le=60000)] = 0
 
     def __post_init__(self) -> None:
@@ -109,6 +115,10 @@ class OrderBefore:
         Raises:
             ValueError: the table cannot be written, or not with this value.
         """
+        if self.empty:
+            if self.value is not None:
+                raise ValueError("found empty and a value, expected one of them")
+            return empty_write(self.table, self.address)
         if self.value is None:
             return ReadRequest(table=self.table, address=self.address, count=1)
         return order(self.table, self.address, (self.value,))
@@ -188,6 +198,56 @@ class Control(Meaning):
             raise ValueError(f"control {self.key}: states, or minimum and maximum, say what may be written")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """Something the device is told to do, where a gateway file allows it: sent once, and answered.
+
+    Without a `function` (one of the maker's own, that stands alone) it goes to an address: to a coil as "be what you
+    were not", to a holding register as a write of none. A toggle is believed where each of `coils` from `read_back` on
+    (the coil itself, without it) is not what it was before; of the others the answer is all there is.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    key: str
+    function: int | None = None
+    table: Table | None = None
+    address: Address | None = None
+    read_back: Address | None = None
+    coils: Annotated[int, Interval(ge=1, le=MAX_READ_BITS)] = 1
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be sent."""
+        check_point_key(self.key)
+        self.order  # noqa: B018 - says what is wrong with it
+
+    @property
+    def order(self) -> Order:
+        """The command as it is sent.
+
+        Raises:
+            ValueError: it has no place, or too many, or one that takes no such order.
+        """
+        if (self.function is None) == (self.table is None and self.address is None):
+            raise ValueError(f"command {self.key}: expected a function, or table and address")
+        if self.function is not None:
+            return CustomRequest(function=self.function)
+        if self.table is None or self.address is None:
+            raise ValueError(f"command {self.key}: expected table and address, found one of them")
+        if self.table is Table.COIL:
+            return WriteRequest(function=Function.WRITE_COIL, address=self.address, values=(TOGGLE,))
+        return empty_write(self.table, self.address)
+
+    @property
+    def shown_by(self) -> ReadRequest | None:
+        """The request for the coils that show whether the device obeyed; None where nothing does."""
+        if self.table is not Table.COIL or self.address is None:
+            return None
+        first = self.address if self.read_back is None else self.read_back
+        return ReadRequest(table=Table.COIL, address=first, count=self.coils)
+
+
 class IdentityForm(StrEnum):
     """How registers tell who the device is: two characters each, or a number."""
 
@@ -209,6 +269,23 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityObject:
+    """The same, told by function 43 (read device identification) as text.
+
+    `number` is 0 maker, 1 product code, 2 revision, 3 the maker's page, 4 product, 5 model, 0x80 on: his own.
+    `is_single` where the device gives objects one by one only. `begins` is what the text of key `model` begins with on
+    this model, for its recognition; without it the text is compared with the profile's `device.model`.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    key: Annotated[str, MinLen(1)]
+    number: Annotated[int, Interval(ge=0, le=255)]
+    is_single: bool = False
+    begins: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModbusDevice:
     """How the device is spoken to.
 
@@ -224,7 +301,25 @@ class ModbusDevice:
     limits: Limits = Limits()
     groups: Annotated[tuple[ModbusGroup, ...], Len(min_length=1)]
     controls: tuple[Control, ...] = ()
+    commands: tuple[Command, ...] = ()
     identity: tuple[Identity, ...] = ()
+    identity_objects: tuple[IdentityObject, ...] = ()
+
+    @property
+    def orders(self) -> tuple[Control | Command, ...]:
+        """All that a gateway file may allow to be sent."""
+        return (*self.controls, *self.commands)
+
+
+def empty_write(table: Table, address: int) -> WriteRequest:
+    """The request that writes no register to an address.
+
+    Raises:
+        ValueError: the table is none of holding registers.
+    """
+    if table is not Table.HOLDING:
+        raise ValueError(f"table {table} takes no write of nothing; expected holding")
+    return WriteRequest(function=Function.WRITE_REGISTERS, address=address, values=())
 
 
 def order(table: Table, address: int, values: tuple[int, ...]) -> WriteRequest:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from device_profiles.modbus import ReadRequest, Request, Table, rtu_good_reply_bytes, rtu_request
+from device_profiles.modbus import ReadRequest, Request, Table
+from device_profiles.modbus_frames import rtu_good_reply_bytes, rtu_request
 from device_profiles.modbus_model import Limits, ModbusDevice, ModbusGroup, ModbusPoint
 
 # Modbus over Serial Line V1.02, 2.5.1: a character is 11 bits, and 3.5 characters of silence end a frame.

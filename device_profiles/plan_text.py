@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from device_profiles.bus_load import BusLoad, GroupLoad, advice, arithmetic
-from device_profiles.modbus import ReadRequest, Request
+from device_profiles.modbus import ReadRequest, Request, WriteRequest
 
 
 def plan_lines(load: BusLoad, *, with_requests: bool) -> Iterator[str]:
@@ -50,6 +50,10 @@ def _requests(group: GroupLoad) -> Iterator[str]:
 def _told(request: Request) -> str:
     if isinstance(request, ReadRequest):
         return f"read {request.table} {request.address:#06x} x {request.count}"
+    if not isinstance(request, WriteRequest):
+        return f"function {request.function:d}"
+    if not request.values:
+        return f"write nothing to {request.address:#06x}"
     return f"write {request.address:#06x} = {', '.join(map(str, request.values))}"
 
 

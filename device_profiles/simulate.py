@@ -12,24 +12,24 @@ from collections.abc import Mapping, Sequence
 
 from device_profiles.controls import control_registers
 from device_profiles.decode import factor_told, raw_number
-from device_profiles.identity import identity_words
+from device_profiles.identity import identity_words, object_bytes
 from device_profiles.modbus import (
     ADDRESSES,
+    ONE_OBJECT,
+    TOGGLE,
     ExceptionCode,
+    IdentifyRequest,
+    Order,
     ReadRequest,
     ReplyError,
+    Request,
     RequestError,
     Table,
     WriteRequest,
-    exception_pdu,
-    parse_request_pdu,
-    parse_rtu_request,
-    parse_tcp_request,
-    reply_pdu,
-    rtu_frame,
-    tcp_frame,
 )
+from device_profiles.modbus_frames import parse_rtu_request, parse_tcp_request, rtu_frame, tcp_frame
 from device_profiles.modbus_model import ModbusDevice, ModbusPoint
+from device_profiles.modbus_server import exception_pdu, identification_pdu, parse_request_pdu, reply_pdu
 from device_profiles.model import DeviceProfile
 from device_profiles.numbers import NumberError, NumberType, encode_number
 from device_profiles.point_model import is_unavailable, unscaled, value_of
@@ -62,22 +62,40 @@ class ModbusResponder:
         # Changed by set_value only: registers, or bits, by address.
         self._image: dict[Table, dict[int, int]] = {}
         self._writable: set[tuple[Table, int]] = set()
-        for group in profile.modbus.groups:
+        # What its profile names of orders beside the writing of values, and which coils each changes.
+        self._commands: dict[Request, tuple[int, ...]] = {}
+        self._hold_groups(profile.modbus)
+        self._hold_orders(profile.modbus)
+        for fact in profile.modbus.identity:
+            self._hold(fact.table, fact.address, identity_words(fact, profile.device.model))
+        self._objects = object_bytes(profile.modbus.identity_objects, profile.device.model)
+        self._are_single = any(fact.is_single for fact in profile.modbus.identity_objects)
+        self._choose_scales()
+
+    def _hold_groups(self, device: ModbusDevice) -> None:
+        for group in device.groups:
             for point in group.read:
                 self._points.setdefault(point.key, []).append(point)
                 self._hold(point.table, point.address, (0,) * point.span)
             for one in group.before:
-                if one.value is None:
+                if one.empty:
+                    self._commands[one.request] = ()
+                elif one.value is None:
                     self._hold(one.table, one.address, (0,))
                 else:
                     self._writable.add((one.table, one.address))
-        for control in profile.modbus.controls:
+
+    def _hold_orders(self, device: ModbusDevice) -> None:
+        for command in device.commands:
+            shown = command.shown_by
+            coils = () if shown is None else tuple(range(shown.address, shown.address + shown.count))
+            self._commands[command.order] = coils
+            if coils:
+                self._hold(Table.COIL, coils[0], (0,) * len(coils))
+        for control in device.controls:
             registers = control_registers(control)
             self._writable.update((control.table, address) for address in registers)
             self._hold(control.table, control.address, (0,) * len(registers))
-        for fact in profile.modbus.identity:
-            self._hold(fact.table, fact.address, identity_words(fact, profile.device.model))
-        self._choose_scales()
 
     def _hold(self, table: Table, address: int, words: Sequence[int]) -> None:
         self._image.setdefault(table, {}).update(enumerate(words, start=address))
@@ -148,14 +166,44 @@ class ModbusResponder:
         """The reply to a request without its envelope: values, or an exception. It obeys what its profile names."""
         try:
             request = parse_request_pdu(pdu)
-            if isinstance(request, ReadRequest):
-                return reply_pdu(request, self._read(request))
-            self._write(request)
-            return reply_pdu(request)
+            match request:
+                case ReadRequest():
+                    return reply_pdu(request, self._read(request))
+                case IdentifyRequest():
+                    return self._identified(request)
+                case _:
+                    self._obey(request)
+                    return reply_pdu(request)
         except RequestError as error:
             return exception_pdu(error.function, error.code)
 
+    def _identified(self, request: IdentifyRequest) -> bytes:
+        if not self._objects:
+            raise RequestError(request.function, ExceptionCode.ILLEGAL_FUNCTION)
+        is_single = request.access == ONE_OBJECT
+        if self._are_single and not is_single:
+            raise RequestError(request.function, ExceptionCode.ILLEGAL_VALUE)
+        if is_single and request.first not in self._objects:
+            raise RequestError(request.function, ExceptionCode.ILLEGAL_ADDRESS)
+        wanted = {
+            number: text
+            for number, text in self._objects.items()
+            if number == request.first or (not is_single and number > request.first)
+        }
+        return identification_pdu(request, wanted)
+
+    def _obey(self, request: Order) -> None:
+        if request in self._commands:
+            coils = self._image.get(Table.COIL, {})
+            coils.update({address: 1 - coils[address] for address in self._commands[request]})
+        elif isinstance(request, WriteRequest):
+            self._write(request)
+        else:
+            raise RequestError(request.function, ExceptionCode.ILLEGAL_FUNCTION)
+
     def _write(self, request: WriteRequest) -> None:
+        if not request.values or (TOGGLE in request.values and request.table is Table.COIL):
+            raise RequestError(request.function, ExceptionCode.ILLEGAL_VALUE)
         if not self._writable:
             raise RequestError(request.function, ExceptionCode.ILLEGAL_FUNCTION)
         addresses = range(request.address, request.address + len(request.values))

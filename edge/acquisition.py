@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from device_profiles.controls import ControlError, number_said
+from device_profiles.controls import ControlError, number_said, order_named, states_of
 from device_profiles.derive import with_parameters
-from device_profiles.modbus_model import ModbusDevice
+from device_profiles.modbus_model import Command, ModbusDevice
 from device_profiles.model import DeviceProfile
 from device_profiles.point_model import Line
 from device_profiles.serial_model import SerialDevice
@@ -179,16 +179,21 @@ class Acquisition:
             may = f"it allows {', '.join(allowed.controls)}" if allowed.controls else "it allows none"
             raise NotAllowedError(f"{device}: the gateway file does not allow to write {control!r}; {may} (controls:)")
         modbus = one.modbus
-        chosen = next(each for each in modbus.controls if each.key == control)
+        chosen = order_named(modbus, control)
         writer = Writer(self._drivers[one.bus], self.workers[one.bus], clock=self._clock)
         try:
-            written = await writer.write(one.unit, modbus, chosen, number_said(chosen, value))
+            if isinstance(chosen, Command):
+                written = await writer.command(one.unit, modbus, chosen, value)
+            elif chosen is not None:
+                written = await writer.write(one.unit, modbus, chosen, number_said(chosen, value))
+            else:
+                raise NotAllowedError(f"{device}: its profile has no {control!r}")
         except ControlError as error:
             raise NotAllowedError(f"{device}: {error}") from error
         _logger.warning("%s: a person set %s to %g: %s", device, control, written.ordered, written.outcome)
         return {
             "device": device,
-            "states": {f"{code:g}": name for code, name in chosen.states.items()},
+            "states": states_of(chosen),
             **asdict(written),
         }
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from device_profiles.modbus import ReadRequest, Request, WriteRequest
+from device_profiles.modbus import Order, Question, Request
 from edge.clock import Clock, Nap
 from edge.drivers.base import Answer, DriverError, RegisterBus
 from edge.schedule import BusSchedule, Lane, Outcome, Task
@@ -143,7 +143,7 @@ class LaneBus:
         self._lane = lane
 
     async def read(
-        self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
+        self, unit: int, request: Question, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
     ) -> Answer:
         """One request and its answer; see `RegisterBus.read`."""
         return await self._worker.in_turn(
@@ -153,7 +153,7 @@ class LaneBus:
             work_s=_TURN_S + timeout_s + turnaround_s,  # perhaps nobody answers
         )
 
-    async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+    async def write(self, unit: int, request: Order, *, timeout_s: float, turnaround_s: float) -> Answer:
         """One order and its answer; see `RegisterBus.write`."""
         return await self._worker.in_turn(
             self._lane,

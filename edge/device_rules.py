@@ -94,7 +94,7 @@ def _parameter_rules(path: KeyPath, device: Mapping[str, Tree], profile: DeviceP
 def _control_rules(path: KeyPath, device: Mapping[str, Tree], profile: DeviceProfile) -> Iterator[Broken]:
     """Only what the profile knows how to write can be allowed."""
     said = device.get("controls")
-    known = [control.key for control in profile.modbus.controls] if profile.modbus is not None else []
+    known = [one.key for one in profile.modbus.orders] if profile.modbus is not None else []
     for index, name in enumerate(said if isinstance(said, list) else []):
         if isinstance(name, str) and name not in known:
             expected = f"one of {', '.join(known)}" if known else f"none: {profile.profile} has no controls"

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from device_profiles.decode import RegisterDecoder
-from device_profiles.identity import identity_request
-from device_profiles.modbus import ExceptionCode, ReadRequest, Request, WriteRequest
+from device_profiles.identity import identity_questions
+from device_profiles.modbus import ExceptionCode, Order, Question, ReadRequest, Request
 from device_profiles.modbus_model import ModbusDevice
 from device_profiles.plan import bus_time_us
 from edge.asked import AskedRequests
@@ -108,7 +108,7 @@ class DevicePoller:
         self._probe: Task | None = None
         self._add: Callable[[Task], None] = _nobody
         self._submit: Submit = _nobody
-        self._identification = Identification(device.identity, ask=self._ask_who, tell=self._told_who)
+        self._identification = Identification(device, ask=self._ask_who, tell=self._told_who)
 
     def start(self, add: Callable[[Task], None], submit: Submit, *, offset_s: float = 0.0) -> None:
         """Be read from now on.
@@ -334,7 +334,7 @@ class DevicePoller:
         """One exchange; what it tells of the device is noted."""
         turn_s = self._turnaround_s
         try:
-            if isinstance(request, WriteRequest):
+            if isinstance(request, Order):
                 answer = await bus.write(self._unit, request, timeout_s=self._longest_s, turnaround_s=turn_s)
             else:
                 answer = await bus.read(
@@ -378,10 +378,10 @@ class DevicePoller:
             group.tell(_nothing(group.stream, values, time_ms=now_ms, error=self._health.trouble))
 
     def _identify(self) -> None:
-        work_s = self._work_s(identity_request(fact) for fact in self._device.identity[:1])
+        work_s = self._work_s(identity_questions(self._device)[:1])
         self._identification.begin(self._add, from_s=self._clock.monotonic_s(), work_s=work_s)
 
-    async def _ask_who(self, request: ReadRequest) -> Answer:
+    async def _ask_who(self, request: Question) -> Answer:
         return await self._ask(self._bus, request, timeout_s=self._response.timeout_s)
 
     def _told_who(self, who: Mapping[str, str]) -> None:

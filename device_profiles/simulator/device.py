@@ -9,7 +9,8 @@ from functools import partial
 
 from device_profiles.capture import Capture
 from device_profiles.encode_error import EncodeError
-from device_profiles.modbus import exception_pdu, rtu_frame, rtu_request_bytes, tcp_frame, tcp_frame_bytes
+from device_profiles.modbus_frames import rtu_frame, rtu_request_bytes, tcp_frame, tcp_frame_bytes
+from device_profiles.modbus_server import exception_pdu
 from device_profiles.model import DeviceProfile
 from device_profiles.numbers import NumberError
 from device_profiles.point_model import Meaning

@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-from device_profiles.modbus import ReplyError, rtu_request_bytes, tcp_frame_bytes
+from device_profiles.modbus import ReplyError
+from device_profiles.modbus_frames import rtu_request_bytes, tcp_frame_bytes
 from device_profiles.simulate import ModbusResponder
 from device_profiles.simulator.faults import Piece
 

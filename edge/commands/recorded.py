@@ -11,7 +11,8 @@ from device_profiles.capture_draft import drafted
 from device_profiles.decode_serial import FrameReader, SerialReading
 from device_profiles.encode_error import EncodeError
 from device_profiles.framing.base import Frame
-from device_profiles.modbus import ReadRequest, rtu_request
+from device_profiles.modbus import ReadRequest
+from device_profiles.modbus_frames import rtu_request
 from device_profiles.model import DeviceProfile
 from device_profiles.numbers import NumberError
 from device_profiles.serial_model import SerialDevice

@@ -50,13 +50,15 @@ def read(config: Config, device: Device, *, as_json: AsJson = False) -> None:
 def write(
     config: Config,
     device: Device,
-    control: Annotated[str, typer.Argument(help="A control of its profile that the file allows.")],
-    value: Annotated[str, typer.Argument(help="A number in the control's unit, or the name of a state.")],
+    control: Annotated[str, typer.Argument(help="A control or command of its profile that the file allows.")],
+    value: Annotated[
+        str, typer.Argument(help="A number in the control's unit, or the name of a state; nothing for a command.")
+    ] = "do",
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is written.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set a control of a device, once, and see whether it obeyed. Works beside a running agent.
+    """Set a control of a device, or give it a command, once, and see whether it obeyed. Works beside a running agent.
 
     Example: sen-edge write /etc/sen/gateway.yaml pump-relays relay_1 on
     """
@@ -67,7 +69,7 @@ def write(
     except AgentError as error:
         fail(str(error))
     typer.echo(json.dumps(found) if as_json else written_text(found))
-    if found["outcome"] != "obeyed":
+    if found["outcome"] not in {"obeyed", "answered"}:
         fail(f"{device} was not seen to obey")
 
 

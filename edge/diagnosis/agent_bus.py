@@ -5,11 +5,11 @@ Nothing but reads crosses: who wants to write asks the hub.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from device_profiles.modbus import ReadRequest, Request, Table, WriteRequest
+from device_profiles.modbus import IdentifyRequest, Order, Question, ReadRequest, Request, Table
 from edge.control import ControlError, ask
 from edge.diagnosis.probing import Piece
 from edge.drivers.base import Answer, DriverError, DriverFault, RegisterBus
@@ -23,11 +23,11 @@ Told = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeRequest:
-    """One read on a bus of the agent."""
+    """One question on a bus of the agent."""
 
     bus: str
     unit: int
-    request: ReadRequest
+    request: Question
     timeout_s: float
     turnaround_s: float
 
@@ -41,9 +41,10 @@ class ExchangeRequest:
         unit, timeout_s = int(told["unit"]), float(told["timeout_s"])
         if not 1 <= unit <= 255 or not 0 < timeout_s <= _LONGEST_TIMEOUT_S:  # noqa: PLR2004 - unit addresses
             raise ValueError(f"unit {unit}, timeout {timeout_s:g} s")
-        request = ReadRequest(table=Table(told["table"]), address=int(told["address"]), count=int(told["count"]))
         turnaround_s = min(1.0, max(0.0, float(told["turnaround_s"])))
-        return cls(bus=str(told["bus"]), unit=unit, request=request, timeout_s=timeout_s, turnaround_s=turnaround_s)
+        return cls(
+            bus=str(told["bus"]), unit=unit, request=_question(told), timeout_s=timeout_s, turnaround_s=turnaround_s
+        )
 
     def told(self) -> Told:
         """For the control socket."""
@@ -51,12 +52,16 @@ class ExchangeRequest:
             "ask": "exchange",
             "bus": self.bus,
             "unit": self.unit,
-            "table": self.request.table,
-            "address": self.request.address,
-            "count": self.request.count,
+            **asdict(self.request),
             "timeout_s": self.timeout_s,
             "turnaround_s": self.turnaround_s,
         }
+
+
+def _question(told: Mapping[str, Any]) -> Question:
+    if "access" in told:
+        return IdentifyRequest(access=int(told["access"]), first=int(told["first"]))
+    return ReadRequest(table=Table(told["table"]), address=int(told["address"]), count=int(told["count"]))
 
 
 async def exchanged(bus: RegisterBus, asked: ExchangeRequest) -> Told:
@@ -86,7 +91,7 @@ class AgentBus:
         self._bus = bus
 
     async def read(
-        self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
+        self, unit: int, request: Question, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
     ) -> Answer:
         """One read in a turn of the agent's; see `RegisterBus.read`."""
         del late_s
@@ -104,7 +109,7 @@ class AgentBus:
             values=tuple(told["values"]), time_ms=int(told["time_ms"]), raw=raw, latency_s=float(told["latency_s"])
         )
 
-    async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+    async def write(self, unit: int, request: Order, *, timeout_s: float, turnaround_s: float) -> Answer:
         """Nothing: this door is for reading."""
         del unit, request, timeout_s, turnaround_s
         raise DriverError(DriverFault.REFUSED, f"bus {self._bus}: the agent lets others only read")

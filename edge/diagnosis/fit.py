@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from device_profiles.decode import Answer, decode_registers, raw_number
-from device_profiles.identity import identity_request, identity_text
-from device_profiles.modbus import ReadRequest
+from device_profiles.identity import identity_request, identity_text, object_request, objects_told
+from device_profiles.modbus import Question, ReadRequest
 from device_profiles.modbus_model import ModbusDevice, ModbusPoint
 from device_profiles.model import DeviceProfile
 from device_profiles.numbers import NumberType, size_bytes
@@ -77,7 +77,7 @@ class Fit:
         return f"{self.good} of {self.values} values plausible{refused}" + (f": {shown}" if shown else "")
 
 
-def probe_requests(device: ModbusDevice) -> tuple[ReadRequest, ...]:
+def probe_requests(device: ModbusDevice) -> tuple[Question, ...]:
     """A few short requests for points of as many groups as possible."""
     limits = replace(device.limits, max_registers=min(_PROBE_REGISTERS, device.limits.max_registers))
     short = replace(device, limits=limits)
@@ -85,22 +85,25 @@ def probe_requests(device: ModbusDevice) -> tuple[ReadRequest, ...]:
         by_group = [plan_points(group.points, short) for group in device.groups]
     except PlanError:
         return ()
-    named = [identity_request(fact) for fact in device.identity if fact.key == _MODEL]
+    named: list[Question] = [identity_request(fact) for fact in device.identity if fact.key == _MODEL]
+    named += [object_request(fact) for fact in device.identity_objects if fact.key == _MODEL]
     firsts = [requests[0] for requests in by_group if requests]
     others = [request for requests in by_group for request in requests[1:]]
     return tuple(dict.fromkeys((*named, *firsts, *others)))[: _MAX_PROBES + len(named)]
 
 
-def fit(profile: DeviceProfile, answers: Mapping[ReadRequest, Answer]) -> Fit:
+def fit(profile: DeviceProfile, told: Mapping[Question, Answer]) -> Fit:
     """How well the answers fit a Modbus profile.
 
     Args:
         profile: of a Modbus device.
-        answers: to requests of `probe_requests`: what was read, or why nothing was.
+        told: to requests of `probe_requests`: what was read, or why nothing was. That a device does not identify itself
+            speaks neither for a profile nor against it.
     """
+    answers = {request: answer for request, answer in told.items() if isinstance(request, ReadRequest)}
     refused = sum(isinstance(answer, Quality) for answer in answers.values())
     bits = sum(_answer_bits(request, answer) for request, answer in answers.items())
-    bits += sum(_name_bits(profile.device.model, text) for text in _names_told(profile, answers))
+    bits += sum(_name_bits(model, text) for model, text in _names_told(profile, told))
     found: list[tuple[float, ModbusPoint, Value]] = []
     for point, value, words in _decoded(profile, answers):
         weight = _weight(point, value, words)
@@ -140,11 +143,21 @@ def _decoded(
                 yield point, value, words
 
 
-def _names_told(profile: DeviceProfile, answers: Mapping[ReadRequest, Answer]) -> list[str]:
-    """What the device calls itself, where the profile knows which registers tell that."""
-    facts = profile.modbus.identity if profile.modbus is not None else ()
-    told = [(fact, answers.get(identity_request(fact))) for fact in facts if fact.key == _MODEL]
-    return [identity_text(fact, answer) for fact, answer in told if isinstance(answer, tuple)]
+def _names_told(profile: DeviceProfile, answers: Mapping[Question, Answer]) -> list[tuple[str, str]]:
+    """What the device should call itself and what it does, where the profile knows how it tells that."""
+    if profile.modbus is None:
+        return []
+    ours, names = profile.device.model, []
+    for fact in profile.modbus.identity:
+        answer = answers.get(identity_request(fact))
+        if fact.key == _MODEL and isinstance(answer, tuple):
+            names.append((ours, identity_text(fact, answer)))
+    for one in profile.modbus.identity_objects:
+        answer = answers.get(object_request(one))
+        if one.key == _MODEL and isinstance(answer, tuple):
+            text = objects_told(answer).get(one.number, "")
+            names.append((ours, text) if not one.begins else (one.begins, text[: len(one.begins)]))
+    return names
 
 
 def _name_bits(model: str, told: str) -> float:

@@ -4,7 +4,8 @@ from enum import StrEnum
 from typing import Final
 
 from device_profiles.checks import CheckKind, check_bytes
-from device_profiles.modbus import Function, ReadRequest, ReplyError, parse_rtu_reply
+from device_profiles.modbus import Function, ReadRequest, ReplyError
+from device_profiles.modbus_frames import parse_rtu_reply
 from edge.drivers.rtu_reply import is_cut_off, reply_at, skipped_echo
 
 _EXCEPTION_BYTES: Final = 5

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from device_profiles.decode import Answer
-from device_profiles.modbus import ExceptionCode, ReadRequest, Table
+from device_profiles.modbus import ExceptionCode, Question, ReadRequest, Table
 from device_profiles.model import DeviceProfile
 from device_profiles.plan import contains
 from edge.diagnosis.fit import Fit, fit, probe_requests, ranked
@@ -27,7 +27,7 @@ class Asker:
         self._unit = unit
         self._timeout_s = timeout_s
         # Changed by answer only.
-        self._known: dict[ReadRequest, Answer] = {}
+        self._known: dict[Question, Answer] = {}
         self._closed: set[Table] = set()
         self._missing: list[ReadRequest] = []
         self._silences = 0
@@ -37,11 +37,13 @@ class Asker:
         """Whether the unit says enough for asking on."""
         return self._silences < _MAX_SILENCES
 
-    def will_be_refused(self, request: ReadRequest) -> bool:
+    def will_be_refused(self, request: Question) -> bool:
         """Whether it is most likely asked in vain: it includes registers that were refused."""
+        if not isinstance(request, ReadRequest):
+            return False
         return request not in self._known and any(contains(request, one) for one in self._missing)
 
-    async def answer(self, request: ReadRequest) -> Answer:
+    async def answer(self, request: Question) -> Answer:
         """What the unit answers, or why there is nothing.
 
         Raises:
@@ -52,19 +54,23 @@ class Asker:
             known = self._known[request] = await self._ask(request)
         return known
 
-    def _told(self, request: ReadRequest) -> Answer | None:
-        if request.table in self._closed:
-            return Quality.EXCEPTION
+    def _told(self, request: Question) -> Answer | None:
         if request in self._known:
             return self._known[request]
+        if not isinstance(request, ReadRequest):
+            return None
+        if request.table in self._closed:
+            return Quality.EXCEPTION
         for asked, answer in self._known.items():
+            if not isinstance(asked, ReadRequest):
+                continue
             start = request.address - asked.address
             is_inside = asked.table is request.table and start >= 0 and start + request.count <= asked.count
             if is_inside and not isinstance(answer, Quality):
                 return answer[start : start + request.count]
         return None
 
-    async def _ask(self, request: ReadRequest) -> Answer:
+    async def _ask(self, request: Question) -> Answer:
         try:
             answer = await self._bus.read(self._unit, request, timeout_s=self._timeout_s, turnaround_s=0.0)
         except DriverError as error:
@@ -73,6 +79,8 @@ class Asker:
             if error.kind is not DriverFault.EXCEPTION:
                 self._silences += 1
                 return Quality.TIMEOUT
+            if not isinstance(request, ReadRequest):
+                return Quality.EXCEPTION
             if error.code == ExceptionCode.ILLEGAL_FUNCTION:
                 self._closed.add(request.table)
             if error.code == ExceptionCode.ILLEGAL_ADDRESS:
@@ -111,11 +119,11 @@ async def fitting_profiles(
     return ranked(fits)
 
 
-async def _fit(asker: Asker, profile: DeviceProfile, requests: Iterable[ReadRequest]) -> Fit:
+async def _fit(asker: Asker, profile: DeviceProfile, requests: Iterable[Question]) -> Fit:
     """How well a profile fits what the unit answers; one that keeps silent is not asked on."""
-    answers: dict[ReadRequest, Answer] = {}
+    answers: dict[Question, Answer] = {}
     for request in requests:
         answers[request] = await asker.answer(request) if asker.is_worth_while else Quality.TIMEOUT
-        if isinstance(answers[request], Quality):
+        if isinstance(answers[request], Quality) and isinstance(request, ReadRequest):
             break  # a profile whose first registers are refused is hardly the one
     return fit(profile, answers)

@@ -5,7 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from device_profiles.modbus import ReadRequest, rtu_good_reply_bytes, rtu_request
+from device_profiles.modbus import ReadRequest
+from device_profiles.modbus_frames import rtu_good_reply_bytes, rtu_request
 from device_profiles.modbus_model import ModbusDevice
 from device_profiles.model import DeviceProfile
 from device_profiles.plan import read_plan

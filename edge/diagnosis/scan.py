@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, assert_never
 
-from device_profiles.modbus import ExceptionCode, ReadRequest, Table, rtu_good_reply_bytes, rtu_request
+from device_profiles.modbus import ExceptionCode, ReadRequest, Table
+from device_profiles.modbus_frames import rtu_good_reply_bytes, rtu_request
 from edge.diagnosis.heard import whole_frames
 from edge.drivers.base import DriverError, DriverFault, RegisterBus
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from device_profiles.modbus import ReadRequest, Request, WriteRequest
+from device_profiles.modbus import Order, Question, Request
 
 
 class DriverFault(StrEnum):
@@ -48,7 +48,7 @@ class RegisterBus(Protocol):
     """A bus with Modbus devices. Requests wait for each other, in the order they came."""
 
     async def read(
-        self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
+        self, unit: int, request: Question, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
     ) -> Answer:
         """Ask one device once.
 
@@ -64,7 +64,7 @@ class RegisterBus(Protocol):
         """
         ...
 
-    async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+    async def write(self, unit: int, request: Order, *, timeout_s: float, turnaround_s: float) -> Answer:
         """Tell one device once; see `read`. Without a good answer nobody knows whether the device obeyed.
 
         Raises:

@@ -11,12 +11,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from device_profiles.modbus import (
-    ReadRequest,
-    ReplyError,
-    ReplyFault,
-    Request,
-    WriteRequest,
+from device_profiles.modbus import Order, Question, ReplyError, ReplyFault, Request
+from device_profiles.modbus_frames import (
     parse_rtu_reply,
     parse_tcp_reply,
     rtu_good_reply_bytes,
@@ -60,12 +56,12 @@ class ModbusRtuBus:
         self.discarded: Counter[str] = Counter()
 
     async def read(
-        self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
+        self, unit: int, request: Question, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
     ) -> Answer:
         """One request and its answer; see `RegisterBus.read`."""
         return await self._exchange(unit, request, timeout_s, turnaround_s, late_s)
 
-    async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+    async def write(self, unit: int, request: Order, *, timeout_s: float, turnaround_s: float) -> Answer:
         """One order and its answer; see `RegisterBus.write`."""
         return await self._exchange(unit, request, timeout_s, turnaround_s, None)
 
@@ -99,7 +95,8 @@ class ModbusRtuBus:
 
     async def _answer(self, unit: int, request: Request, timeout_s: float) -> Answer:
         sent_s = self._clock.monotonic_s()
-        whole_s = (rtu_good_reply_bytes(request) + len(rtu_request(unit, request))) * self._character_s
+        asked_s = len(rtu_request(unit, request)) * self._character_s
+        whole_s = asked_s + rtu_good_reply_bytes(request) * self._character_s
         heard = await self._line.receive(lambda head: enough_bytes(unit, request, head), timeout_s=timeout_s + whole_s)
         time_ms, took_s = self._clock.now_ms(), self._clock.monotonic_s() - sent_s
         echo = skipped_echo(unit, request, heard)
@@ -114,7 +111,8 @@ class ModbusRtuBus:
         if is_cut_off(unit, request, frame):
             raise _driver_error(ReplyError(ReplyFault.SHORT, "half an answer"), where, frame)
         values = _values(lambda: parse_rtu_reply(unit, request, frame), where, frame)
-        return Answer(values=values, time_ms=time_ms, raw=frame, latency_s=max(0.0, took_s - whole_s))
+        on_line_s = asked_s + len(frame) * self._character_s
+        return Answer(values=values, time_ms=time_ms, raw=frame, latency_s=max(0.0, took_s - on_line_s))
 
     async def _outwait_late_answer(self, unit: int, request: Request) -> None:
         """Let a late answer of this unit come first; who can use the bus for others meanwhile asks `quiet_until_s`."""
@@ -161,13 +159,13 @@ class ModbusTcpBus:
         line.watch(self._changed)
 
     async def read(
-        self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
+        self, unit: int, request: Question, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
     ) -> Answer:
         """One request and its answer; see `RegisterBus.read`. A late answer does no harm here: it has its number."""
         del late_s
         return await self._exchange(unit, request, timeout_s, turnaround_s)
 
-    async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+    async def write(self, unit: int, request: Order, *, timeout_s: float, turnaround_s: float) -> Answer:
         """One order and its answer; see `RegisterBus.write`."""
         return await self._exchange(unit, request, timeout_s, turnaround_s)
 

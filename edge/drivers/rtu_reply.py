@@ -5,7 +5,8 @@ Before it there may be the request itself (adapters that hear themselves), noise
 I1. What is found passed every check of a reply to this request; nothing else is ever taken for it.
 """
 
-from device_profiles.modbus import ReplyError, ReplyFault, Request, parse_rtu_reply, rtu_reply_bytes, rtu_request
+from device_profiles.modbus import ReplyError, ReplyFault, Request
+from device_profiles.modbus_frames import parse_rtu_reply, rtu_reply_bytes, rtu_request
 
 _ERROR_BIT = 0x80
 _HEAD_BYTES = 2
@@ -16,7 +17,7 @@ def reply_at(unit: int, request: Request, heard: bytes) -> tuple[int, int] | Non
     for start in range(len(heard) - _HEAD_BYTES):
         if not _is_head(unit, request, heard[start:]):
             continue
-        end = start + (rtu_reply_bytes(request, heard[start : start + _HEAD_BYTES]) or 0)
+        end = start + (rtu_reply_bytes(request, heard[start:]) or 0)
         if end <= len(heard) and _is_reply(unit, request, heard[start:end]):
             return start, end
     return None

@@ -5,7 +5,8 @@ import itertools
 import pytest
 
 from bench.rs485_line import FaultKind, LineSpec, Rs485Line, Unit, UnitFault, union_s
-from device_profiles.modbus import ReadRequest, ReplyError, Table, parse_rtu_reply, rtu_request
+from device_profiles.modbus import ReadRequest, ReplyError, Table
+from device_profiles.modbus_frames import parse_rtu_reply, rtu_request
 from device_profiles.parse import parse_profile
 
 CHARACTER_S = 11 / 9600

@@ -8,7 +8,8 @@ import pytest
 from bench.rs485_line import LineSpec, Unit
 from bench.timed_bus import TimedBus
 from device_profiles.library import load_profile
-from device_profiles.modbus import ReadRequest, Table, parse_rtu_reply, rtu_request
+from device_profiles.modbus import ReadRequest, Table
+from device_profiles.modbus_frames import parse_rtu_reply, rtu_request
 from edge.clock import SystemClock
 
 BAUD = 9600

@@ -13,7 +13,7 @@ from deploy.demo.scene import Scene, vehicles
 from device_profiles.decode import decode_registers
 from device_profiles.decode_serial import FrameReader, SerialReading
 from device_profiles.library import load_profile
-from device_profiles.modbus import parse_rtu_reply, rtu_request
+from device_profiles.modbus_frames import parse_rtu_reply, rtu_request
 from device_profiles.model import DeviceProfile
 from device_profiles.plan import read_plan
 from device_profiles.simulate import ModbusResponder

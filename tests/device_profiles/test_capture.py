@@ -26,7 +26,9 @@ def told(name: str, exchange: str) -> list[tuple[str, str]]:
         ("senseair/s8", 'request: "FE 06 00 1F 00 B4 AC 74"'),
         ("nova/sds011", 'received: "AA C0 D4 04 3A 0A A1 60 1E AB", bad_frames: 1'),
         ("waveshare/modbus-rtu-relay", 'request: "01 05 00 00 FF 00 8C 3A", orders: {relay_1: 1}'),
-        ("waveshare/modbus-rtu-relay", 'request: "01 05 00 FF 55 00 C2 AA", never_sent: true'),
+        ("waveshare/modbus-rtu-relay", 'request: "01 05 00 FF 55 00 C2 AA", orders: {toggle_all: 1}'),
+        ("waveshare/modbus-rtu-relay", 'request: "01 05 00 FF 12 34 F0 8D", never_sent: true'),
+        ("peacefair/pzem-004t", 'request: "01 42 80 11", reply: "01 42 80 11", orders: {reset_energy: 1}'),
         (
             "wirenboard/wb-mwac-v2",
             'table: input, address: 270, words: "00 01 E2 40", identity: {serial_number: "123456"}',
@@ -93,13 +95,14 @@ def test_what_is_not_read_as_the_capture_says_is_told_with_its_place(exchange: s
             "never_sent",
             "",
         ),
-        ("waveshare/modbus-rtu-relay", 'request: "01 05 00 FF 55 00 C2 AA"', "", "no device takes"),
+        ("waveshare/modbus-rtu-relay", 'request: "01 05 00 FF 12 34 F0 8D"', "", "no device takes"),
         (
             "wirenboard/wb-mwac-v2",
             'table: input, address: 270, words: "00 01 E2 40", identity: {serial_number: "123"}',
             "identity.serial_number",
             "'123456'",
         ),
+        ("vaisala/aqt530", 'request: "01 2B 0E 04 01 B2 E7", identity: {model: AQT530}', "identity", "without a reply"),
         (
             "wirenboard/wb-mwac-v2",
             'table: input, address: 270, words: "00 01", identity: {serial_number: "1"}',

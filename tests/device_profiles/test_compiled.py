@@ -27,7 +27,7 @@ import json, sys
 from device_profiles.compiled import from_plain
 from device_profiles.decode import decode_registers
 from device_profiles.decode_serial import FrameReader
-from device_profiles.modbus import rtu_request
+from device_profiles.modbus_frames import rtu_request
 from device_profiles.plan import read_plan
 profile = from_plain(json.load(sys.stdin))
 plan = read_plan(profile.modbus)[0]

@@ -14,14 +14,8 @@ from device_profiles.controls import (
 )
 from device_profiles.faults import FileFaults
 from device_profiles.identity import identity_request, identity_text, identity_words
-from device_profiles.modbus import (
-    Function,
-    ReadRequest,
-    Table,
-    WriteRequest,
-    parse_rtu_reply,
-    rtu_request,
-)
+from device_profiles.modbus import Function, ReadRequest, Table, WriteRequest
+from device_profiles.modbus_frames import parse_rtu_reply, rtu_request
 from device_profiles.modbus_model import Control, Identity, IdentityForm
 from device_profiles.numbers import NumberType
 from device_profiles.parse import parse_profile

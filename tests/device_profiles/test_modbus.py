@@ -36,19 +36,17 @@ from device_profiles.modbus import (
     ReadRequest,
     ReplyError,
     ReplyFault,
-    Request,
     RequestError,
     Table,
     WriteRequest,
-    exception_pdu,
     parse_reply_pdu,
-    parse_request_pdu,
+    request_pdu,
+)
+from device_profiles.modbus_frames import (
     parse_rtu_reply,
     parse_rtu_request,
     parse_tcp_reply,
     parse_tcp_request,
-    reply_pdu,
-    request_pdu,
     rtu_frame,
     rtu_reply_bytes,
     rtu_request,
@@ -57,6 +55,7 @@ from device_profiles.modbus import (
     tcp_frame_bytes,
     tcp_request,
 )
+from device_profiles.modbus_server import exception_pdu, parse_request_pdu, reply_pdu
 
 PEER_READS = {
     Table.COIL: (ReadCoilsRequest, ReadCoilsResponse),
@@ -93,10 +92,11 @@ def writes(draw: st.DrawFn) -> WriteRequest:
     return WriteRequest(function=function, address=draw(st.integers(0, 0x10000 - len(values))), values=tuple(values))
 
 
-requests: st.SearchStrategy[Request] = st.one_of(reads().map(lambda read: read[0]), writes())
+Values = ReadRequest | WriteRequest
+requests: st.SearchStrategy[Values] = st.one_of(reads().map(lambda read: read[0]), writes())
 
 
-def peer_request(request: Request, unit: int) -> ModbusPDU:
+def peer_request(request: Values, unit: int) -> ModbusPDU:
     if isinstance(request, ReadRequest):
         return PEER_READS[request.table][0](address=request.address, count=request.count, dev_id=unit)
     switches = [bool(value) for value in request.values]
@@ -111,7 +111,7 @@ def peer_request(request: Request, unit: int) -> ModbusPDU:
             return WriteMultipleRegistersRequest(address=request.address, registers=[*request.values], dev_id=unit)
 
 
-def peer_reply(request: Request, values: tuple[int, ...], unit: int) -> ModbusPDU:
+def peer_reply(request: Values, values: tuple[int, ...], unit: int) -> ModbusPDU:
     if isinstance(request, ReadRequest):
         reply = PEER_READS[request.table][1]
         if request.table.is_bits:
@@ -130,12 +130,12 @@ def peer_reply(request: Request, values: tuple[int, ...], unit: int) -> ModbusPD
 
 
 @given(requests, units)
-def test_requests_are_the_bytes_the_peer_sends(request: Request, unit: int) -> None:
+def test_requests_are_the_bytes_the_peer_sends(request: Values, unit: int) -> None:
     assert rtu_request(unit, request) == FramerRTU(DecodePDU(is_server=False)).buildFrame(peer_request(request, unit))
 
 
 @given(requests, units, words)
-def test_tcp_requests_are_the_bytes_the_peer_sends(request: Request, unit: int, transaction: int) -> None:
+def test_tcp_requests_are_the_bytes_the_peer_sends(request: Values, unit: int, transaction: int) -> None:
     peer = peer_request(request, unit)
     peer.transaction_id = transaction
     assert tcp_request(transaction, unit, request) == FramerSocket(DecodePDU(is_server=False)).buildFrame(peer)
@@ -173,7 +173,7 @@ def test_our_replies_are_read_by_the_peer(read: tuple[ReadRequest, tuple[int, ..
 
 
 @given(requests, units, words)
-def test_a_server_reads_the_request_that_was_sent(request: Request, unit: int, transaction: int) -> None:
+def test_a_server_reads_the_request_that_was_sent(request: Values, unit: int, transaction: int) -> None:
     frame = rtu_request(unit, request)
     assert parse_rtu_request(frame) == (unit, request_pdu(request))
     assert parse_tcp_request(tcp_request(transaction, unit, request)) == (transaction, unit, request_pdu(request))
@@ -182,7 +182,7 @@ def test_a_server_reads_the_request_that_was_sent(request: Request, unit: int, t
 
 @given(requests, units, st.data())
 def test_a_frame_tells_its_length_as_soon_as_it_can_and_never_a_wrong_one(
-    request: Request, unit: int, data: st.DataObject
+    request: Values, unit: int, data: st.DataObject
 ) -> None:
     frame = rtu_request(unit, request)
     head = frame[: data.draw(st.integers(0, len(frame)))]

@@ -15,12 +15,9 @@ from device_profiles.modbus import (
     RequestError,
     WriteRequest,
     parse_reply_pdu,
-    parse_request_pdu,
-    parse_rtu_reply,
-    parse_rtu_request,
-    parse_tcp_reply,
-    parse_tcp_request,
 )
+from device_profiles.modbus_frames import parse_rtu_reply, parse_rtu_request, parse_tcp_reply, parse_tcp_request
+from device_profiles.modbus_server import parse_request_pdu
 from edge.drivers.rtu_reply import is_cut_off, reply_at
 from tests.support.pcap import segments
 
@@ -98,7 +95,7 @@ def test_the_detailed_log_of_another_project_says_the_same_of_each_exchange(reco
             assert found[int(row["id.orig_p"]), int(row["tid"])].request is None
             continue
         one = found[int(row["id.orig_p"]), int(row["tid"])]
-        assert one.request is not None
+        assert isinstance(one.request, ReadRequest | WriteRequest)
         assert (one.unit, one.request.function) == (int(row["unit"]), NAMES[row["func"]])
         assert one.request.address == int(row["address"])
         if isinstance(one.request, ReadRequest):
@@ -122,7 +119,8 @@ def test_every_coil_that_another_project_saw_is_read_as_it_saw_it(recorded_data:
         one, bits = found[int(told[2])], tuple(letter == "T" for letter in re.findall(r"\b[TF]\b", told[3]))
         match told[1]:
             case "read_coils_request":
-                assert one.request == ReadRequest(table=one.request.table, address=0, count=3) if one.request else False
+                assert isinstance(one.request, ReadRequest)
+                assert one.request == ReadRequest(table=one.request.table, address=0, count=3)
             case "read_coils_response":  # their eight bits are the whole byte; three were asked for
                 assert tuple(bool(bit) for bit in one.values) == bits[:3]
             case "write_multiple_coils_request":

@@ -14,18 +14,8 @@ from device_profiles.decode_serial import FrameReader, SerialReading
 from device_profiles.encode_error import EncodeError
 from device_profiles.framing.base import Frame
 from device_profiles.library import load_all
-from device_profiles.modbus import (
-    ExceptionCode,
-    Function,
-    ReadRequest,
-    ReplyError,
-    Table,
-    WriteRequest,
-    parse_rtu_reply,
-    parse_tcp_reply,
-    rtu_request,
-    tcp_request,
-)
+from device_profiles.modbus import ExceptionCode, Function, ReadRequest, ReplyError, Table, WriteRequest
+from device_profiles.modbus_frames import parse_rtu_reply, parse_tcp_reply, rtu_request, tcp_request
 from device_profiles.modbus_model import ForbiddenRange, Limits, ModbusDevice, ModbusGroup, ModbusPoint
 from device_profiles.model import DeviceProfile
 from device_profiles.numbers import WHOLE, NumberError, NumberType, size_bytes

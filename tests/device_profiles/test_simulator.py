@@ -10,7 +10,8 @@ from device_profiles.asking import request_bytes
 from device_profiles.decode_serial import FrameReader, SerialReading
 from device_profiles.framing.base import Frame
 from device_profiles.library import load_all, load_capture
-from device_profiles.modbus import ReadRequest, parse_rtu_reply, parse_tcp_reply, rtu_request, tcp_request
+from device_profiles.modbus import ReadRequest
+from device_profiles.modbus_frames import parse_rtu_reply, parse_tcp_reply, rtu_request, tcp_request
 from device_profiles.model import DeviceProfile
 from device_profiles.plan import read_plan
 from device_profiles.serial_model import SerialMode

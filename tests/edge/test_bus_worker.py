@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from device_profiles.modbus import Function, ReadRequest, Request, Table, WriteRequest
+from device_profiles.modbus import Function, Order, Question, ReadRequest, Request, Table, WriteRequest
 from edge.bus_worker import BusWorker, LaneBus
 from edge.drivers.base import Answer, DriverError, DriverFault
 from edge.schedule import Lane, Outcome, Task
@@ -28,12 +28,12 @@ class Bus:
         self.owed: dict[int, float] = {}
 
     async def read(
-        self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
+        self, unit: int, request: Question, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
     ) -> Answer:
         del turnaround_s, late_s
         return await self._exchange(unit, request, timeout_s)
 
-    async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+    async def write(self, unit: int, request: Order, *, timeout_s: float, turnaround_s: float) -> Answer:
         del turnaround_s
         return await self._exchange(unit, request, timeout_s)
 

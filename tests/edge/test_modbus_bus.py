@@ -12,18 +12,10 @@ from pymodbus import FramerType
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from device_profiles.modbus import (
-    ReadRequest,
-    Table,
-    exception_pdu,
-    parse_request_pdu,
-    parse_rtu_request,
-    parse_tcp_request,
-    reply_pdu,
-    rtu_frame,
-    rtu_request,
-    tcp_frame,
-)
+from device_profiles.identity import objects_told
+from device_profiles.modbus import CustomRequest, IdentifyRequest, ReadRequest, Table
+from device_profiles.modbus_frames import parse_rtu_request, parse_tcp_request, rtu_frame, rtu_request, tcp_frame
+from device_profiles.modbus_server import exception_pdu, identification_pdu, parse_request_pdu, reply_pdu
 from device_profiles.point_model import Line
 from edge.clock import SystemClock
 from edge.drivers.base import Answer, DriverError, DriverFault
@@ -83,6 +75,22 @@ async def field(tmp_path: Path) -> AsyncIterator[Field]:
 async def test_a_good_answer_gives_the_registers_asked_for(field: Field) -> None:
     assert (await field.read()).values == (16, 17)
     assert (await field.read(OTHER)).values == (32, 33)
+
+
+async def test_an_answer_that_says_itself_how_long_it_is_is_taken_whole_and_at_once(field: Field) -> None:
+    told = {0: b"EPsolar Tech co., Ltd", 1: b"Tracer2215BN", 2: b"V02.05+V07.12"}
+    frame = rtu_frame(1, identification_pdu(IdentifyRequest(), told))
+    field.line.request_bytes = len(rtu_request(1, IdentifyRequest()))
+    field.answers = [lambda _: [(0.0, frame[:9]), (0.02, frame[9:])]]
+    answer = await field.bus.read(1, IdentifyRequest(), timeout_s=5.0, turnaround_s=0.0)
+    assert objects_told(answer.values) == {number: text.decode() for number, text in told.items()}
+    assert answer.latency_s < 1
+
+
+async def test_a_function_of_the_maker_is_answered_by_itself(field: Field) -> None:
+    field.line.request_bytes = 4
+    field.answers = [lambda request: [(0.0, request)]]
+    assert (await field.bus.write(1, CustomRequest(function=0x42), timeout_s=1.0, turnaround_s=0.0)).values == ()
 
 
 async def test_silence_is_a_timeout_and_the_next_request_is_answered(field: Field) -> None:

@@ -6,15 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from device_profiles.modbus import (
-    ReadRequest,
-    Table,
-    exception_pdu,
-    parse_request_pdu,
-    parse_tcp_request,
-    reply_pdu,
-    tcp_frame,
-)
+from device_profiles.modbus import ReadRequest, Table
+from device_profiles.modbus_frames import parse_tcp_request, tcp_frame
+from device_profiles.modbus_server import exception_pdu, parse_request_pdu, reply_pdu
 from edge.clock import SystemClock
 from edge.drivers.base import DriverError, DriverFault
 from edge.drivers.line import ByteLine, TcpEndpoint

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
-from device_profiles.modbus import ExceptionCode, ReadRequest, Request, Table, WriteRequest
+from device_profiles.modbus import ExceptionCode, Order, Question, ReadRequest, Request, Table
 from device_profiles.modbus_model import ModbusDevice, ModbusGroup, ModbusPoint
 from device_profiles.numbers import NumberType
 from edge.bus_worker import BusWorker, LaneBus
@@ -40,8 +40,9 @@ class Bus:
         self._lock = asyncio.Lock()
 
     async def read(
-        self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
+        self, unit: int, request: Question, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
     ) -> Answer:
+        assert isinstance(request, ReadRequest)
         async with self._lock:
             self.asked.append((self.clock.monotonic_s(), unit, request))
             fault = self.faults.get(unit)
@@ -60,7 +61,7 @@ class Bus:
             values = tuple(range(request.address, request.address + request.count))
             return Answer(values=values, time_ms=self.clock.now_ms(), raw=b"", latency_s=latency_s)
 
-    async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+    async def write(self, unit: int, request: Order, *, timeout_s: float, turnaround_s: float) -> Answer:
         text = f"unit {unit} takes no {request} within {timeout_s} s or {turnaround_s} s"
         raise DriverError(DriverFault.EXCEPTION, text, code=ExceptionCode.ILLEGAL_FUNCTION)
 

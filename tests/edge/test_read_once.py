@@ -8,15 +8,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_profiles.derived_model import DerivedForm, DerivedPoint
-from device_profiles.modbus import ExceptionCode, ReadRequest, Request, Table, WriteRequest
-from device_profiles.modbus_model import Identity, IdentityForm, ModbusDevice, ModbusGroup, ModbusPoint, OrderBefore
+from device_profiles.modbus import (
+    ExceptionCode,
+    IdentifyRequest,
+    Order,
+    Question,
+    ReadRequest,
+    Request,
+    Table,
+    WriteRequest,
+    parse_reply_pdu,
+)
+from device_profiles.modbus_model import (
+    Identity,
+    IdentityForm,
+    IdentityObject,
+    ModbusDevice,
+    ModbusGroup,
+    ModbusPoint,
+    OrderBefore,
+)
+from device_profiles.modbus_server import identification_pdu
 from device_profiles.numbers import NumberType
 from edge.bus_worker import BusWorker, LaneBus
 from edge.drivers.base import Answer, DriverError, DriverFault
 from edge.health import DeviceHealth
+from edge.identify import Identification
 from edge.poller import DevicePoller
 from edge.refusals import Refusals
-from edge.schedule import Lane
+from edge.schedule import Lane, Task
 from edge.spool.base import Reading
 from tests.support.manual_clock import ManualClock
 from wire.identifiers import DeviceId, SiteId
@@ -48,8 +68,9 @@ class Counter:
         self.said: list[tuple[float, Request]] = []
 
     async def read(
-        self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
+        self, unit: int, request: Question, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
     ) -> Answer:
+        assert isinstance(request, ReadRequest)
         del unit, late_s
         await self._heard(request, timeout_s + turnaround_s)
         if request.address in self.missing:
@@ -62,7 +83,8 @@ class Counter:
             self.count = 0
         return Answer(values=(told,), time_ms=self.clock.now_ms(), raw=b"")
 
-    async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+    async def write(self, unit: int, request: Order, *, timeout_s: float, turnaround_s: float) -> Answer:
+        assert isinstance(request, WriteRequest)
         del unit
         await self._heard(request, timeout_s + turnaround_s)
         if self.refuses_orders:
@@ -274,3 +296,25 @@ async def test_what_another_firmware_refused_is_asked_again() -> None:
     assert refusals.of("c1", "traffic")
     assert refusals.identified("c1", {"firmware": "8"})
     assert refusals.of("c1", "traffic") == ()
+
+
+async def test_an_identification_in_two_answers_is_told_as_one() -> None:
+    device = ModbusDevice(
+        groups=(ModbusGroup(name="traffic", measurement="traffic", every_s=1.0, points=(COUNT,)),),
+        identity_objects=(IdentityObject(key="maker", number=0), IdentityObject(key="firmware", number=2)),
+    )
+    objects = {0: b"a" * 200, 1: b"b" * 100, 2: b"V1"}
+    waiting, told = list[Task](), list[dict[str, str]]()
+
+    async def ask(question: Question) -> Answer:
+        assert isinstance(question, IdentifyRequest)
+        left = {number: text for number, text in objects.items() if number >= question.first}
+        values = parse_reply_pdu(question, identification_pdu(question, left))
+        return Answer(values=values, time_ms=0, raw=b"")
+
+    identification = Identification(device, ask=ask, tell=lambda who: told.append(dict(who)))
+    identification.begin(waiting.append, from_s=0.0, work_s=0.1)
+    turns = 1
+    while turns < 9 and not (await waiting[0].take()).is_over:
+        turns += 1
+    assert (turns, told) == (2, [{"maker": "a" * 200, "firmware": "V1"}])

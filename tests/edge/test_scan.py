@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from device_profiles.library import load_all, load_capture
+from device_profiles.modbus import IdentifyRequest
 from device_profiles.point_model import Line
 from device_profiles.simulate import ModbusResponder
 from edge.diagnosis.identify import fitting_profiles
@@ -56,6 +57,15 @@ async def test_each_profile_of_the_library_is_recognised_by_the_values_of_its_ca
     assert name in [fit.profile for fit in fits]
     assert clock.monotonic_s() - start_s < 5 + len(MODBUS) / 10
     assert all("plausible" in fit.reason for fit in fits)
+
+
+async def test_a_device_that_tells_its_name_is_taken_for_what_it_says_though_it_measures_nothing() -> None:
+    device = ModbusResponder(PROFILES["epever/tracer"], 7)
+    device.set_values({"battery_voltage": 12.3, "battery_temperature": 25.0})
+    bus = RespondingBus({7: device}, FakeClock())
+    best = (await fitting_profiles(bus, 7, PROFILES, timeout_s=0.15))[0]
+    assert (best.profile, best.bits > 24) == ("epever/tracer", True)
+    assert sum(isinstance(request, IdentifyRequest) and request.access == 1 for _, request in bus.asked) == 1
 
 
 async def test_a_device_whose_registers_are_all_zero_is_taken_for_nothing() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from device_profiles.modbus import ReadRequest, Request, WriteRequest
+from device_profiles.modbus import Order, Question, Request
 from edge.bus_worker import LaneBus
 from edge.diagnosis.agent_bus import ExchangeRequest, exchanged
 from edge.diagnosis.scan import scan_units
@@ -23,7 +23,7 @@ class Door:
     inner: RegisterBus
 
     async def read(
-        self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
+        self, unit: int, request: Question, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
     ) -> Answer:
         del late_s
         asked = ExchangeRequest(bus="bus", unit=unit, request=request, timeout_s=timeout_s, turnaround_s=turnaround_s)
@@ -32,7 +32,7 @@ class Door:
             raise DriverError(DriverFault(told["fault"]), told["text"], code=told["code"])
         return Answer(values=tuple(told["values"]), time_ms=told["time_ms"], raw=b"", latency_s=told["latency_s"])
 
-    async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+    async def write(self, unit: int, request: Order, *, timeout_s: float, turnaround_s: float) -> Answer:
         raise AssertionError(f"a scan writes: {unit} {request} {timeout_s} {turnaround_s}")
 
     def quiet_until_s(self, unit: int, request: Request) -> float:
@@ -49,14 +49,14 @@ class Asked:
     bench: Bench
 
     async def read(
-        self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
+        self, unit: int, request: Question, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
     ) -> Answer:
         assert late_s is None
         return await self.bench.bus.read(
             unit, request, timeout_s=timeout_s, turnaround_s=turnaround_s, late_s=TIMEOUT_S
         )
 
-    async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+    async def write(self, unit: int, request: Order, *, timeout_s: float, turnaround_s: float) -> Answer:
         return await self.bench.bus.write(unit, request, timeout_s=timeout_s, turnaround_s=turnaround_s)
 
     def quiet_until_s(self, unit: int, request: Request) -> float:

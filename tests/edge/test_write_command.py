@@ -28,6 +28,8 @@ modbus:
   controls:
     - {key: pump, quantity: relay, table: coil, address: 0, states: {0: "off", 1: "on"}}
     - {key: siren, quantity: relay, table: coil, address: 1, states: {0: "off", 1: "on"}}
+  commands:
+    - {key: toggle_pump, table: coil, address: 0}
 """
 
 
@@ -45,7 +47,7 @@ def gateway_file(folder: Path, line: Rs485) -> Path:
     return GatewayFile(
         folder=folder,
         buses=[f"bus: line, kind: modbus-rtu, port: {line.path}"],
-        devices=["device: io-1, bus: line, profile: test/relays, unit: 4, controls: [pump]"],
+        devices=["device: io-1, bus: line, profile: test/relays, unit: 4, controls: [pump, toggle_pump]"],
     ).write()
 
 
@@ -71,10 +73,16 @@ def test_without_an_agent_the_order_goes_to_the_line_itself(tmp_path: Path, line
     assert (said.told["outcome"], said.told["shown"], orders(line)) == ("obeyed", 1, 1)
 
 
+def test_a_command_needs_no_value_and_what_the_device_shows_is_told(tmp_path: Path, line: Rs485) -> None:
+    said = sen_edge("write", str(gateway_file(tmp_path, line)), "io-1", "toggle_pump", "--yes")
+    assert (said.code, said.out) == (0, "io-1 toggle_pump = 1 (do): obeyed; 0 before, 1 after\n"), said
+    assert orders(line) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("io-1", "siren", "on"), "does not allow to write 'siren'; it allows pump"),
+        (("io-1", "siren", "on"), "does not allow to write 'siren'; it allows pump, toggle_pump"),
         (("io-1", "pump", "open"), "found 'open', expected a number or one of off, on"),
         (("io-1", "pump", "3"), "found 3, expected one of 0 (off), 1 (on)"),
         (("io-2", "pump", "on"), "not in the gateway file; it has io-1"),

@@ -15,20 +15,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from device_profiles.modbus import (
-    ExceptionCode,
-    ReadRequest,
-    Table,
-    exception_pdu,
-    parse_request_pdu,
+from device_profiles.modbus import ExceptionCode, ReadRequest, Table
+from device_profiles.modbus_frames import (
     parse_rtu_request,
     parse_tcp_request,
-    reply_pdu,
     rtu_frame,
     rtu_request_bytes,
     tcp_frame,
     tcp_frame_bytes,
 )
+from device_profiles.modbus_server import exception_pdu, parse_request_pdu, reply_pdu
 
 FIRST_REGISTER = 0x003C
 COUNTERS = 8

@@ -17,20 +17,16 @@ from device_profiles.decode import RegisterDecoder
 from device_profiles.decode_serial import FrameReader, SerialReading
 from device_profiles.framing.base import BadFrame, Frame
 from device_profiles.library import capture_path, profile_path, read_text
-from device_profiles.modbus import (
-    ReadRequest,
-    ReplyError,
-    RequestError,
-    Table,
-    parse_request_pdu,
+from device_profiles.modbus import ReadRequest, ReplyError, RequestError, Table
+from device_profiles.modbus_frames import (
     parse_rtu_reply,
     parse_rtu_request,
     parse_tcp_reply,
     parse_tcp_request,
-    reply_pdu,
     rtu_frame,
     tcp_frame,
 )
+from device_profiles.modbus_server import parse_request_pdu, reply_pdu
 from device_profiles.model import DeviceProfile
 from device_profiles.plan import read_plan
 from device_profiles.serial_model import SerialDevice

@@ -17,7 +17,7 @@ class PtyLine:
         self.path = path
         self.requests: list[bytes] = []
         self._script = script
-        self._request_bytes = request_bytes
+        self.request_bytes = request_bytes
         self._heard = b""
         self._master = -1
         self._slave = -1
@@ -45,8 +45,8 @@ class PtyLine:
 
     def _readable(self) -> None:
         self._heard += os.read(self._master, 4096)
-        while len(self._heard) >= self._request_bytes:
-            request, self._heard = self._heard[: self._request_bytes], self._heard[self._request_bytes :]
+        while len(self._heard) >= self.request_bytes:
+            request, self._heard = self._heard[: self.request_bytes], self._heard[self.request_bytes :]
             self.requests.append(request)
             delay_s = 0.0
             for wait_s, data in self._script(request):

@@ -2,15 +2,8 @@
 
 from collections.abc import Mapping
 
-from device_profiles.modbus import (
-    ReadRequest,
-    ReplyError,
-    Request,
-    WriteRequest,
-    parse_rtu_reply,
-    rtu_good_reply_bytes,
-    rtu_request,
-)
+from device_profiles.modbus import Order, Question, ReplyError, Request
+from device_profiles.modbus_frames import parse_rtu_reply, rtu_good_reply_bytes, rtu_request
 from device_profiles.simulate import ModbusResponder
 from edge.drivers.base import Answer, DriverError, DriverFault
 from tests.support.fake_clock import FakeClock
@@ -29,7 +22,7 @@ class RespondingBus:
         self.asked: list[tuple[int, Request]] = []
 
     async def read(
-        self, unit: int, request: ReadRequest, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
+        self, unit: int, request: Question, *, timeout_s: float, turnaround_s: float, late_s: float | None = None
     ) -> Answer:
         del late_s
         self.asked.append((unit, request))
@@ -47,7 +40,7 @@ class RespondingBus:
             raise DriverError(DriverFault(error.kind), str(error), code=error.code, raw=reply) from error
         return Answer(values=values, time_ms=self._clock.now_ms(), raw=reply, latency_s=self._latency_s)
 
-    async def write(self, unit: int, request: WriteRequest, *, timeout_s: float, turnaround_s: float) -> Answer:
+    async def write(self, unit: int, request: Order, *, timeout_s: float, turnaround_s: float) -> Answer:
         raise AssertionError(f"nothing may be written, but unit {unit} was to be: {request} {timeout_s} {turnaround_s}")
 
     def quiet_until_s(self, unit: int, request: Request) -> float:

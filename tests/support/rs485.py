@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from device_profiles.library import load_profile
-from device_profiles.modbus import rtu_request_bytes
+from device_profiles.modbus_frames import rtu_request_bytes
 from device_profiles.point_model import Line, Parity
 from device_profiles.simulate import ModbusResponder
 from edge.clock import SystemClock
