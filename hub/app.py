@@ -31,6 +31,7 @@ from hub.console.routes import add_console
 from hub.freshness.heard import Heard
 from hub.freshness.writer import FreshnessWriter
 from hub.ingest.crash_journal import CrashJournal
+from hub.ingest.decide import greeting
 from hub.ingest.guards import Guards
 from hub.ingest.second_try import SecondTry
 from hub.ingest.worker import IngestWorker
@@ -40,10 +41,12 @@ from hub.levels.touched import TouchedWindows
 from hub.operations.memory import own_memory_bytes
 from hub.operations.store_trial import StoreTrial
 from hub.operations.writer import OperationsWriter
-from hub.registry.model import RegistryError
+from hub.registry.model import GatewayState, RegistryError
 from hub.registry.store import Registry
 from hub.series.base import SeriesStore
 from hub.series.influx import InfluxSeriesStore
+from wire.codec import encode_commit
+from wire.topics import Down, down_topic
 
 if TYPE_CHECKING:
     from wire.identifiers import GatewayId
@@ -166,7 +169,7 @@ class _Hub:
                 tasks.create_task(self._freshness.run(), name="freshness"),
                 tasks.create_task(self._operations.run(), name="operations"),
                 tasks.create_task(self._auditor.run(), name="audit"),
-                tasks.create_task(self._greet_new_gateways(), name="fleet"),
+                tasks.create_task(self._greet_gateways(), name="fleet"),
             ]
             serving = tasks.create_task(server.serve(sockets=[door]), name="http")
             started(f"http://{_shown_address(door)}")
@@ -183,16 +186,30 @@ class _Hub:
         except LinkDown as error:
             _log.debug("not said on %s: %s", topic, error)  # the gateway asks again
 
-    async def _greet_new_gateways(self) -> None:
-        """Hear again what gateways said before they were registered: the broker has it retained."""
+    async def _greet_gateways(self) -> None:
+        """Hear again what new gateways said before they were registered: the broker has it retained.
+
+        And tell all of them that the hub hears again after it did not: else they wait as long as its silence was.
+        """
         known: set[GatewayId] | None = None
+        greeted_on = 0
         while True:
             with suppress(RegistryError):  # ingest and health say so
-                present = {gateway.gateway for gateway in await self._registry.fleet.gateways()}
+                gateways = await self._registry.fleet.gateways()
+                present = {gateway.gateway for gateway in gateways}
                 if known is not None and present - known:
                     await self._link.hear_retained()
                 known = present
+                if greeted_on != (connections := self._link.connections):
+                    for gateway in gateways:
+                        if gateway.state is GatewayState.ACTIVE:
+                            await self._greet(gateway.gateway)
+                    greeted_on = connections
             await self._clock.sleep(_LOOK_S)
+
+    async def _greet(self, gateway: "GatewayId") -> None:
+        word = greeting(gateway, hub_time_ms=self._clock.now_ms())
+        await self._say(down_topic(gateway, Down.COMMIT), encode_commit(word))
 
 
 def web_app(

@@ -5,7 +5,7 @@ I1. No more batches are in flight than the hub's credit allows, nor than it comm
 I2. A record is in flight at most once at a time; one whose commit does not come is due again.
 I3. Of four sendings three are live as long as both lanes have something, so that the centre sees the present while a
     backlog drains.
-I4. While the hub is silent the waits double; its first word ends that.
+I4. While the hub is silent the waits double; its first word ends that, for what waits already as well.
 """
 
 import math
@@ -127,6 +127,8 @@ class Lanes:
     def committed(self, epoch: int, final: RangeSet, *, credit: int, now_s: float) -> Landed:
         """The hub has spoken."""
         self._credit = max(1, credit)
+        if self._silences:
+            self._flights = [self._due_soon(flight, now_s) for flight in self._flights]
         self._silences = 0
         left: list[Flight] = []
         records = 0
@@ -143,6 +145,10 @@ class Lanes:
             return Landed(records=records, delay_s=None)
         self._judge(sent_at_s=oldest_s, now_s=now_s)
         return Landed(records=records, delay_s=now_s - oldest_s)
+
+    def _due_soon(self, flight: Flight, now_s: float) -> Flight:
+        """It may have been sent while nobody listened; gateways that hear the hub together do not send together."""
+        return replace(flight, due_at_s=min(flight.due_at_s, now_s + self._first_wait_s * self._random_unit()))
 
     def expire(self, *, now_s: float) -> int:
         """Make what waited too long due again; returns how many batches."""

@@ -52,6 +52,12 @@ class HubLink:
         # Changed by run only.
         self._client: aiomqtt.Client | None = None
         self._trouble: str | None = "not connected yet"
+        self._connections = 0
+
+    @property
+    def connections(self) -> int:
+        """How often there has been a link; what was said to the hub in between it has not heard."""
+        return self._connections
 
     @property
     def trouble(self) -> str | None:
@@ -101,6 +107,7 @@ class HubLink:
         async with self._new_client() as client:
             await client.subscribe([(up_filter(leaf), 1) for leaf in _HEARD])
             self._client, self._trouble = client, None
+            self._connections += 1
             _log.info("broker %s: connected", self._door.url)
             async for message in client.messages:
                 if isinstance(message.payload, bytes):

@@ -28,6 +28,8 @@ EpochKey = tuple[GatewayId, int]
 MAX_LEDGER_RANGES = 10_000
 # As many as one message may hold (wire.message_items) and a gateway digests at once.
 MAX_COMMIT_RANGES = 1000
+# As few as a gateway begins with: how full the queue is says the next commit.
+_CREDIT_OF_A_GREETING = 4
 _MS_PER_DAY = 86_400_000
 
 
@@ -266,6 +268,11 @@ def commits_of(work: Workload, settlements: Iterable[Settlement], *, credit: int
                 )
             )
     return commits
+
+
+def greeting(gateway: GatewayId, *, hub_time_ms: int) -> Commit:
+    """What a gateway hears when the hub hears again: nothing new is final, and there is no need to wait any longer."""
+    return Commit(gateway=gateway, epoch=0, final=(), credit=_CREDIT_OF_A_GREETING, hub_time_ms=hub_time_ms)
 
 
 def credit_of(*, fill: float, most: int) -> int:

@@ -143,6 +143,23 @@ def test_i4_the_hubs_first_word_ends_the_long_waits() -> None:
     assert waits_s(made, 1) == [30]
 
 
+def test_i4_the_hubs_first_word_ends_the_wait_of_what_was_sent_while_it_was_silent() -> None:
+    made = lanes()
+    waits_s(made, 5)
+    made.sent(batch(1), now_s=1000)
+    made.committed(0, RangeSet(), credit=4, now_s=1100)
+    assert made.expire(now_s=1129.9) == 0
+    assert made.expire(now_s=1130) == 1
+
+
+def test_i4_a_hub_that_speaks_all_the_time_shortens_no_wait() -> None:
+    made = lanes()
+    made.sent(batch(1), now_s=0)
+    made.committed(0, RangeSet(), credit=4, now_s=1)
+    assert made.expire(now_s=29.9) == 0
+    assert made.expire(now_s=30) == 1
+
+
 def test_i4_batches_of_one_silence_that_expire_one_after_another_are_one_silence() -> None:
     jitters = iter([0.0, 0.3, 0.6, 0.9, 1.0])
     made = Lanes(random_unit=lambda: next(jitters))

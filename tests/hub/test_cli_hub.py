@@ -183,6 +183,10 @@ async def test_on_somebodys_broker_a_stranger_is_listed_and_known_at_once_when_a
                 while not hub.get("/devices").json():
                     await SystemClock().sleep(0.2)
             assert (await gateway.send((AIR, 0, (Value(1.0), Value(1.0))))).final == ((2, 2),)
+            hub.program.kill()
+            hub.start()
+            async with asyncio.timeout(15):
+                assert not (await gateway.heard()).final, "the hub says by itself that it hears again"
         assert hub.get("/gateways").json()["unknown"] == []
     finally:
         assert hub.program.stop() == 0

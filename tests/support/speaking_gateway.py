@@ -85,7 +85,7 @@ class SpeakingGateway:
         await self._client.publish(up_topic(self._name, Up.STATUS), encode_status(status), qos=1, retain=True)
 
     async def send(self, *readings: tuple[Stream, int, tuple[Value, ...]], within_s: float = 10) -> Commit:
-        """Send readings (stream, age in ms, values) and return the commit.
+        """Send readings (stream, age in ms, values) and return the commit that makes some final.
 
         Raises:
             TimeoutError: none came in time.
@@ -99,10 +99,16 @@ class SpeakingGateway:
         batch = Batch(gateway=self._name, epoch=self._epoch, records=records)
         await self._client.publish(up_topic(self._name, Up.BATCH), encode_batch(batch), qos=1)
         async with asyncio.timeout(within_s):
-            async for message in self._client.messages:
-                if str(message.topic) == down_topic(self._name, Down.COMMIT) and isinstance(message.payload, bytes):
-                    self._final = self._seq
-                    return decode_commit(message.payload)
+            while not (commit := await self.heard()).final:
+                pass  # a greeting
+        self._final = self._seq
+        return commit
+
+    async def heard(self) -> Commit:
+        """The next commit, also one that is only a greeting."""
+        async for message in self._client.messages:
+            if str(message.topic) == down_topic(self._name, Down.COMMIT) and isinstance(message.payload, bytes):
+                return decode_commit(message.payload)
         raise AssertionError("no commit")
 
     def _device(self, item: Stream) -> DeviceInventory:
