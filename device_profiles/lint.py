@@ -13,6 +13,7 @@ from device_profiles.model import DeviceProfile
 from device_profiles.parse import parse_profile
 from device_profiles.plan import bus_time_us, read_plan
 from device_profiles.point_model import Meaning
+from device_profiles.wrapping import wrap_limits
 from device_profiles.yaml_tree import Path, YamlTree, read_tree
 
 # Kinds of things: the measurements of the series store, but for those that the hub alone writes.
@@ -98,6 +99,7 @@ def _of_one(one: _Read) -> Iterator[Fault]:
         if group.measurement not in MEASUREMENTS:
             path = (_part(one.profile), "groups", index, "measurement")
             yield one.fault(path, repr(group.measurement), f"one of {', '.join(MEASUREMENTS)}")
+    yield from _unseen_wraps(one)
     if one.profile.modbus is not None:
         yield from _overlaps(one, one.profile.modbus)
         yield from _bus_load(one, one.profile.modbus)
@@ -105,6 +107,16 @@ def _of_one(one: _Read) -> Iterator[Fault]:
         yield from check_files(one.files)
     except FileFaults as error:
         yield from error.faults
+
+
+def _unseen_wraps(one: _Read) -> Iterator[Fault]:
+    """No counter goes round between two readings."""
+    limits = wrap_limits(one.profile)
+    for index, group in enumerate(one.profile.groups):
+        limit = limits.get(group.name)
+        if limit is not None and not limit.is_held_by(group.every_s):
+            path = (_part(one.profile), "groups", index, "every_s")
+            yield one.fault(path, limit.arithmetic(group.every_s), f"less than {limit.fastest_wrap_s:g}")
 
 
 def _overlaps(one: _Read, device: ModbusDevice) -> Iterator[Fault]:

@@ -83,6 +83,7 @@ class Meaning:
     `unavailable`, `unavailable_from` (that and above) and `unavailable_below` are raw numbers that say "no value".
     `minimum` and `maximum` bound the scaled value and default to the quantity's plausible range. `states` names raw
     codes of a state quantity. `rollover` is the count at which a counter begins again at 0, after scaling.
+    `fastest_wrap_s` is how soon it can get there at its busiest: no period may be as long.
     `decimals` rounds the scaled value; without it all digits that raw, scale and offset give are kept.
     """
 
@@ -99,6 +100,7 @@ class Meaning:
     maximum: float | None = None
     states: dict[int, str] = field(default_factory=dict, hash=False)
     rollover: Annotated[float, Gt(0)] | None = None
+    fastest_wrap_s: Annotated[float, Gt(0)] | None = None
     decimals: Annotated[int, Ge(0), Le(12)] | None = None
     note: str = ""
 
@@ -108,6 +110,8 @@ class Meaning:
         quantity(self.quantity)
         if self.scale == 0:
             raise ValueError(f"point {self.key}: scale 0 would lose the value")
+        if self.fastest_wrap_s is not None and self.rollover is None:
+            raise ValueError(f"point {self.key}: fastest_wrap_s needs the rollover it is about")
 
 
 def scaled(raw: float, meaning: Meaning) -> float:

@@ -6,6 +6,7 @@ from device_profiles.derive import parameters_of
 from device_profiles.fault_words import Broken, closest, shown
 from device_profiles.model import DeviceProfile
 from device_profiles.serial_model import SerialDevice, SerialMode
+from device_profiles.wrapping import wrap_limits
 from device_profiles.yaml_tree import Path as KeyPath
 from device_profiles.yaml_tree import Tree, YamlTree
 from edge.config import BusKind
@@ -76,6 +77,12 @@ def _period_rules(path: KeyPath, device: Mapping[str, Tree], profile: DeviceProf
         if name not in groups:
             expected = f"a group of {profile.profile}: {', '.join(groups)}"
             yield Broken(path=(*path, "every_s", name), found=shown(name), expected=expected)
+    limits = wrap_limits(profile)
+    for name, said in every_s.items() if isinstance(every_s, dict) else ():
+        limit = limits.get(name)
+        if limit is not None and isinstance(said, int | float) and not limit.is_held_by(said):
+            expected = f"less than {limit.fastest_wrap_s:g}, or counts are lost unseen"
+            yield Broken(path=(*path, "every_s", name), found=limit.arithmetic(said), expected=expected)
 
 
 def _parameter_rules(path: KeyPath, device: Mapping[str, Tree], profile: DeviceProfile) -> Iterator[Broken]:

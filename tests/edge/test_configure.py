@@ -125,6 +125,19 @@ def test_two_dozen_faults_are_told_in_one_run_each_with_its_line(tmp_path: Path)
     assert [word for (_, _, word), line in zip(FAULTS, told, strict=True) if word not in line] == []
 
 
+@pytest.mark.parametrize(("every_s", "rounds"), [(300, "1.25"), (240, "1 times"), (3600, "15 times")])
+def test_a_period_in_which_a_counter_could_go_round_unseen_is_refused_with_the_arithmetic(
+    tmp_path: Path, every_s: int, rounds: str
+) -> None:
+    bus = "bus: loop, kind: serial, port: /dev/ttyUSB0"
+    device = f"device: loop-1, bus: loop, profile: canoga/c900, unit: 128, every_s: {{channels: {every_s}}}"
+    (told,) = faults_with(tmp_path, buses=[bus], devices=[device])
+    assert f"found {every_s} s: vehicle_counter_1 can count 256 in 240 s and go round {rounds}" in told
+    assert "less than 240" in told
+    good = device.replace(f"channels: {every_s}", "channels: 239")
+    assert checked_gateway(GatewayFile(folder=tmp_path, buses=[bus], devices=[good]).write())
+
+
 def test_the_numbers_a_profile_asks_for_are_given_by_the_device_and_reach_the_agent(tmp_path: Path) -> None:
     profile = tmp_path / "profiles" / "test" / "ratio.yaml"
     profile.parent.mkdir(parents=True)
