@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from device_profiles.library import profile_paths, profile_files
+from device_profiles.library import profile_files, profile_paths
 from device_profiles.lint import lint
 from device_profiles.modbus import Table
 from device_profiles.modbus_model import ModbusPoint
