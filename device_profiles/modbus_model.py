@@ -67,6 +67,30 @@ class ModbusPoint(Meaning):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPlace:
+    """Which model of a walked device something belongs to: one of `ids`, whose id is usually at the address `at`.
+
+    The addresses of its points are those of the usual layout; they move with the model.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    ids: Annotated[tuple[int, ...], Len(min_length=1)]
+    at: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """How models are found: `marker` (two registers) at one of `bases`, then the id, length and body of each."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    table: Table
+    bases: Annotated[tuple[Address, ...], Len(min_length=1)]
+    marker: Annotated[int, Interval(ge=0, le=0xFFFFFFFF)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ForbiddenRange:
     """Addresses first..last of a table that must never be read, because the device then fails."""
 
@@ -143,6 +167,7 @@ class ModbusGroup:
     derived: tuple[DerivedPoint, ...] = ()
     before: tuple[OrderBefore, ...] = ()
     once: bool = False
+    model: ModelPlace | None = None
 
     def __post_init__(self) -> None:
         """Refuse points that refer to what is not there."""
@@ -266,6 +291,7 @@ class Identity:
     address: Address
     registers: Annotated[int, Interval(ge=1, le=32)] = 1
     form: IdentityForm = IdentityForm.TEXT
+    model: ModelPlace | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,11 +325,19 @@ class ModbusDevice:
     timeout_ms: Annotated[int, Interval(ge=10, le=60000)] = 1000
     turnaround_ms: Annotated[int, Interval(ge=0, le=10000)] = 10
     limits: Limits = Limits()
+    walk: Walk | None = None
     groups: Annotated[tuple[ModbusGroup, ...], Len(min_length=1)]
     controls: tuple[Control, ...] = ()
     commands: tuple[Command, ...] = ()
     identity: tuple[Identity, ...] = ()
     identity_objects: tuple[IdentityObject, ...] = ()
+
+    @property
+    def models(self) -> tuple[ModelPlace, ...]:
+        """The models that its groups and its identity belong to, each once, by their usual addresses."""
+        places = [one.model for one in (*self.groups,) if one.model is not None]
+        places += [one.model for one in self.identity if one.model is not None]
+        return tuple(sorted(dict.fromkeys(places), key=lambda place: place.at))
 
     @property
     def orders(self) -> tuple[Control | Command, ...]:

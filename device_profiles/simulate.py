@@ -66,6 +66,7 @@ class ModbusResponder:
         self._commands: dict[Request, tuple[int, ...]] = {}
         self._hold_groups(profile.modbus)
         self._hold_orders(profile.modbus)
+        self._hold_models(profile.modbus)
         for fact in profile.modbus.identity:
             self._hold(fact.table, fact.address, identity_words(fact, profile.device.model))
         self._objects = object_bytes(profile.modbus.identity_objects, profile.device.model)
@@ -96,6 +97,17 @@ class ModbusResponder:
             registers = control_registers(control)
             self._writable.update((control.table, address) for address in registers)
             self._hold(control.table, control.address, (0,) * len(registers))
+
+    def _hold_models(self, device: ModbusDevice) -> None:
+        """Where its models begin, so that it can be walked; behind the last there is their end."""
+        walk, places = device.walk, device.models
+        if walk is None or not places:
+            return
+        self._hold(walk.table, places[0].at - 2, (walk.marker >> 16, walk.marker & 0xFFFF))
+        end = max(self._image[walk.table]) + 1
+        for place, after in zip(places, [*(one.at for one in places[1:]), end], strict=True):
+            self._hold(walk.table, place.at, (place.ids[-1], after - place.at - 2))
+        self._hold(walk.table, end, (0xFFFF, 0))
 
     def _hold(self, table: Table, address: int, words: Sequence[int]) -> None:
         self._image.setdefault(table, {}).update(enumerate(words, start=address))

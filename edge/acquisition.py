@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from edge.refusals import Refusals
 from edge.schedule import Lane
 from edge.spool.base import Reading
 from edge.streamer import DeviceStreamer
+from edge.walking import WalkingPoller
 from edge.writing import Writer
 from wire.identifiers import DeviceId, GatewayId, SiteId
 from wire.messages import DeviceInventory, GroupInventory, Inventory
@@ -57,7 +59,7 @@ class _Polled:
     """A Modbus device."""
 
     health: DeviceHealth
-    poller: DevicePoller
+    poller: DevicePoller | WalkingPoller
     bus: str
     unit: int
     modbus: ModbusDevice
@@ -251,8 +253,8 @@ class Acquisition:
     ) -> _Polled:
         health = self._health_of(device)
         unit = device.unit or modbus.unit or 1
-        poller = DevicePoller(
-            device=modbus,
+        make = partial(
+            DevicePoller,
             unit=unit,
             streams=self._streams(device, profile),
             periods_s=self._periods_s(device),
@@ -262,7 +264,19 @@ class Acquisition:
             health=health,
             refusals=self._refusals,
         )
-        return _Polled(health, poller, bus.bus, unit, modbus)
+        if modbus.walk is None:
+            return _Polled(health, make(device=modbus), bus.bus, unit, modbus)
+        walking = WalkingPoller(
+            device=modbus,
+            walk=modbus.walk,
+            unit=unit,
+            streams=self._streams(device, profile),
+            bus=self._drivers[bus.bus],
+            clock=self._clock,
+            health=health,
+            make=lambda found: make(device=found),
+        )
+        return _Polled(health, walking, bus.bus, unit, modbus)
 
     def _streamed(
         self, device: DeviceConfig, profile: DeviceProfile, serial: SerialDevice, bus: BusConfig
