@@ -197,18 +197,19 @@ class _Hub:
             with suppress(RegistryError):  # ingest and health say so
                 gateways = await self._registry.fleet.gateways()
                 present = {gateway.gateway for gateway in gateways}
+                self._worker.serves(len(present))
                 if known is not None and present - known:
                     await self._link.hear_retained()
                 known = present
                 if greeted_on != (connections := self._link.connections):
                     for gateway in gateways:
                         if gateway.state is GatewayState.ACTIVE:
-                            await self._greet(gateway.gateway)
+                            await self._greet(gateway.gateway, of=len(present))
                     greeted_on = connections
             await self._clock.sleep(_LOOK_S)
 
-    async def _greet(self, gateway: "GatewayId") -> None:
-        word = greeting(gateway, hub_time_ms=self._clock.now_ms())
+    async def _greet(self, gateway: "GatewayId", *, of: int) -> None:
+        word = greeting(gateway, hub_time_ms=self._clock.now_ms(), gateways=of)
         await self._say(down_topic(gateway, Down.COMMIT), encode_commit(word))
 
 

@@ -31,18 +31,23 @@ MAX_BUSES = 256
 MAX_NUMBERS = 64
 MAX_TEXT_CHARACTERS = 200
 MAX_CREDIT = 1_000_000
+MAX_GATEWAYS = 1_000_000
+_COMMIT_FIELDS = 7
 
 
 def commit_items(commit: Commit) -> Item:
     """The items of a commit."""
     ranges: list[Item] = [[first, last] for first, last in commit.final]
     refused: list[Item] = [[one.seq, one.reason.value] for one in commit.refused]
-    return [commit.gateway, commit.epoch, ranges, refused, commit.credit, commit.hub_time_ms]
+    told: list[Item] = [commit.gateway, commit.epoch, ranges, refused, commit.credit, commit.hub_time_ms]
+    return [*told, commit.gateways] if commit.gateways else told
 
 
 def commit(item: Item) -> Commit:
     """The commit again."""
-    gateway, epoch, final, refused, credit, hub_time = items.fields(item, what="commit", count=6)
+    if isinstance(item, list) and len(item) == _COMMIT_FIELDS - 1:
+        item = [*item, 0]
+    gateway, epoch, final, refused, credit, hub_time, gateways = items.fields(item, what="commit", count=_COMMIT_FIELDS)
     return Commit(
         gateway=GatewayId(name(gateway, what="gateway")),
         epoch=items.integer(epoch, what="epoch", maximum=MAX_EPOCH),
@@ -50,6 +55,7 @@ def commit(item: Item) -> Commit:
         refused=tuple(_refused(one) for one in items.array(refused, what="refused", maximum=MAX_RANGES)),
         credit=items.integer(credit, what="credit", maximum=MAX_CREDIT),
         hub_time_ms=items.integer(hub_time, what="hub time", maximum=MAX_TIME_MS),
+        gateways=items.integer(gateways, what="gateways", maximum=MAX_GATEWAYS),
     )
 
 

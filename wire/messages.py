@@ -35,7 +35,8 @@ class Commit:
     """The hub's word that records are in the database, or were refused and why. Only this lets a gateway forget.
 
     `final` holds inclusive ranges of seq, refused ones and declared losses included. `credit` is how many
-    batches the gateway may have in flight. `hub_time_ms` is the hub's UTC clock.
+    batches the gateway may have in flight. `hub_time_ms` is the hub's UTC clock. `gateways` is how many the hub serves,
+    so that they can come back one after another when all have lost it; 0 where it does not say.
     """
 
     gateway: GatewayId
@@ -44,6 +45,7 @@ class Commit:
     refused: tuple[Refused, ...] = ()
     credit: int
     hub_time_ms: int
+    gateways: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,11 @@ class LinkListener(Protocol):
         """A message from the hub. It must not wait and not raise."""
         ...
 
+    @property
+    def gateways(self) -> int:
+        """How many gateways the hub said it serves, which may all come back at once; 0 where it has not said it."""
+        ...
+
 
 class Link(Protocol):
     """A connection that comes and goes."""

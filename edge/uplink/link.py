@@ -5,7 +5,9 @@ broker, whose memory promises nothing.
 """
 
 import asyncio
+import errno
 import logging
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ import aiomqtt
 
 from edge.clock import Clock
 from edge.uplink.base import LinkListener
+from edge.uplink.reconnect import Parting, pause_s
 from wire.identifiers import GatewayId
 from wire.topics import Up, down_filter, up_topic
 
@@ -23,12 +26,13 @@ _logger = logging.getLogger(__name__)
 # The library tries a line after one such time of silence and gives it up after a second: together 1.5 keepalives.
 _TRIED_AFTER: Final = 0.75
 _ANSWER_S: Final = 10.0
-_FIRST_PAUSE_S: Final = 1.0
-_SHORTEST_PAUSE_S: Final = 0.1
-_LONGEST_PAUSE_S: Final = 60.0
 _STEADY_S: Final = 60.0
 _MAX_QUEUED: Final = 1000
 _REFUSALS: Final = ("not authorized", "user name or password")
+_KEEPALIVE_OVER: Final = "Keep alive timeout"
+# As errors of a connection: no way there, no name found, no answer in time. Whatever else it is, somebody spoke.
+_NOBODY_SPOKE: Final = (TimeoutError, socket.gaierror)
+_NO_WAY: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,21 +102,23 @@ class MqttLink:
         return True
 
     async def run(self, listener: LinkListener) -> None:
-        """Connect, hand over messages, and connect again after a pause that grows, until cancelled."""
-        pause_s = _FIRST_PAUSE_S
+        """Connect, hand over messages, and connect again after a pause, until cancelled."""
+        lost_s = self._clock.monotonic_s()
         while True:
-            began_s = self._clock.monotonic_s()
+            began_s, parting = self._clock.monotonic_s(), Parting.SPOKEN
             try:
                 await self._stay_connected(listener)
             except (aiomqtt.MqttError, OSError) as error:
+                parting = _parting(error)
                 self._note(None, self._told(error))
                 _pass_cancellation_on(error)
             finally:
-                self._client = None
-            if self._clock.monotonic_s() - began_s >= _STEADY_S:
-                pause_s = _FIRST_PAUSE_S  # else somebody may be throwing us out again and again
-            await self._clock.sleep(max(_SHORTEST_PAUSE_S, pause_s * self._random_unit()))
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+                was_connected, self._client = self._client is not None, None
+            now_s = self._clock.monotonic_s()
+            if was_connected and now_s - began_s >= _STEADY_S:
+                lost_s = now_s  # else somebody may be throwing us out again and again
+            away_s, unit = now_s - lost_s, self._random_unit()
+            await self._clock.sleep(pause_s(parting, away_s=away_s, gateways=listener.gateways, random_unit=unit))
 
     async def _stay_connected(self, listener: LinkListener) -> None:
         async with self._new_client() as client:
@@ -164,6 +170,18 @@ class MqttLink:
             max_queued_outgoing_messages=_MAX_QUEUED,
             logger=logging.getLogger("edge.uplink.mqtt"),
         )
+
+
+def _parting(error: BaseException) -> Parting:
+    """Whether the other side spoke: the client's errors have what was at fault behind them."""
+    at: BaseException | None = error
+    while at is not None:
+        if isinstance(at, _NOBODY_SPOKE) or (isinstance(at, OSError) and at.errno in _NO_WAY):
+            return Parting.SILENT
+        if isinstance(at, aiomqtt.MqttCodeError) and _KEEPALIVE_OVER in str(at):
+            return Parting.SILENT
+        at = at.__cause__ or at.__context__
+    return Parting.SPOKEN
 
 
 def _pass_cancellation_on(error: Exception) -> None:

@@ -108,6 +108,7 @@ class Sender:
         self._status_at_s = clock.monotonic_s() - _STATUS_EVERY_S
         self._asked_time_s = clock.monotonic_s() - _ASK_TIME_EVERY_S
         self._commit_delay_s: float | None = None
+        self._gateways = 0
         self._connection = 0
         self._announced_on = 0
         self._trouble: str | None = None
@@ -138,9 +139,15 @@ class Sender:
         if not self._identity.gateway == gateway == commit.gateway:
             self._counts["foreign"] += 1
             return
+        self._gateways = commit.gateways or self._gateways
         self._trust.hub_says(commit.hub_time_ms, at_s=self._clock.monotonic_s())
         self._commits.append(commit)
         self._wake.set()
+
+    @property
+    def gateways(self) -> int:
+        """How many gateways the hub serves, as it said last."""
+        return self._gateways
 
     def counts(self) -> SenderCounts:
         """The sender in numbers."""

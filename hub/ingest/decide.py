@@ -246,7 +246,9 @@ def _days_of(parts: Iterable[Part], unstored: Mapping[EpochKey, RangeSet]) -> di
     return days
 
 
-def commits_of(work: Workload, settlements: Iterable[Settlement], *, credit: int, hub_time_ms: int) -> list[Commit]:
+def commits_of(
+    work: Workload, settlements: Iterable[Settlement], *, credit: int, hub_time_ms: int, gateways: int = 0
+) -> list[Commit]:
     """What the gateways hear once the ledger holds the settlements: one commit an epoch, more where it is torn.
 
     Who asked about nothing hears what time it is.
@@ -265,14 +267,22 @@ def commits_of(work: Workload, settlements: Iterable[Settlement], *, credit: int
                     refused=tuple(one for one in refused if one.seq in final),
                     credit=credit,
                     hub_time_ms=hub_time_ms,
+                    gateways=gateways,
                 )
             )
     return commits
 
 
-def greeting(gateway: GatewayId, *, hub_time_ms: int) -> Commit:
+def greeting(gateway: GatewayId, *, hub_time_ms: int, gateways: int) -> Commit:
     """What a gateway hears when the hub hears again: nothing new is final, and there is no need to wait any longer."""
-    return Commit(gateway=gateway, epoch=0, final=(), credit=_CREDIT_OF_A_GREETING, hub_time_ms=hub_time_ms)
+    return Commit(
+        gateway=gateway,
+        epoch=0,
+        final=(),
+        credit=_CREDIT_OF_A_GREETING,
+        hub_time_ms=hub_time_ms,
+        gateways=gateways,
+    )
 
 
 def credit_of(*, fill: float, most: int) -> int:

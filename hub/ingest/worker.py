@@ -126,6 +126,7 @@ class IngestWorker:
         # What holds ingest at the moment: the series store, the registry, or both.
         self._troubles: dict[str, str] = {}
         self._write_delay_s: float | None = None
+        self._gateways = 0
         self._announcements = Announcements(registry=registry, clock=clock, counts=self._counts)
 
     def offer(self, topic: str, payload: bytes) -> bool:
@@ -189,6 +190,10 @@ class IngestWorker:
             held_back=self._counts["held_back"],
             write_delay_s=self._write_delay_s,
         )
+
+    def serves(self, gateways: int) -> None:
+        """So many gateways are registered: each is told with its commits, to come back in its turn."""
+        self._gateways = gateways
 
     def close_breaker(self) -> None:
         """Put aside what is refused from now on for a while, although it is much."""
@@ -322,7 +327,8 @@ class IngestWorker:
         self._counts["records_refused"] += len(refused)
         self._counts["conflicts"] += len(work.conflicts)
         credit = credit_of(fill=self._inbox.fill, most=self._limits.credit)
-        commits = commits_of(work, settlements, credit=credit, hub_time_ms=self._clock.now_ms())
+        now_ms, gateways = self._clock.now_ms(), self._gateways
+        commits = commits_of(work, settlements, credit=credit, hub_time_ms=now_ms, gateways=gateways)
         await asyncio.gather(
             *(self._publish(down_topic(commit.gateway, Down.COMMIT), encode_commit(commit)) for commit in commits)
         )

@@ -103,6 +103,8 @@ class RealLine:
 
 
 class Listener:
+    gateways = 0
+
     def __init__(self) -> None:
         self.told: asyncio.Queue[Message | str] = asyncio.Queue()
 

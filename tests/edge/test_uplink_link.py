@@ -26,6 +26,8 @@ PASSWORD = "a word nobody may read in a log"  # noqa: S105 - of no use elsewhere
 class Silent:
     """Listens, and says nothing to anybody."""
 
+    gateways = 0
+
     def __init__(self) -> None:
         self.connections = asyncio.Queue[None]()
 
@@ -34,6 +36,17 @@ class Silent:
 
     def received(self, topic: str, payload: bytes) -> None:
         raise AssertionError(f"nobody speaks to us: {topic} {payload!r}")
+
+
+class PauseClock(SystemClock):
+    """Who asks for a pause gets none that ends."""
+
+    def __init__(self) -> None:
+        self.pauses = asyncio.Queue[float]()
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.put_nowait(seconds)
+        await asyncio.Event().wait()
 
 
 def link_to(address: BrokerAddress, clock: SystemClock | FakeClock, *, answer_s: float = 5.0) -> MqttLink:
@@ -67,17 +80,23 @@ def port_of(broker: Program) -> int:
     return int(line.split()[1])
 
 
-async def test_the_pauses_between_attempts_grow_to_a_minute(free_port: Callable[[], int]) -> None:
+async def test_the_pauses_between_attempts_are_a_tenth_of_the_time_away_up_to_five_minutes(
+    free_port: Callable[[], int],
+) -> None:
     clock = FakeClock()
     link = link_to(BrokerAddress(host="127.0.0.1", port=free_port()), clock)
     async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(link.run(Silent()))
-        await clock.until_slept(9)
+        await clock.until_slept(80)
         running.cancel()
-    assert clock.slept[:9] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    expected: list[float] = []
+    while len(expected) < len(clock.slept):
+        expected.append(min(max(1.0, sum(expected) / 10), 300.0))
+    assert clock.slept == pytest.approx(expected)
+    assert clock.slept[-1] == 300
 
 
-async def test_gateways_that_lost_the_broker_together_come_back_apart(free_port: Callable[[], int]) -> None:
+async def test_a_broker_that_refuses_makes_a_fleet_come_back_apart(free_port: Callable[[], int]) -> None:
     chance, clock = random.Random(4), FakeClock()
     link = MqttLink(
         BrokerAddress(host="127.0.0.1", port=free_port()),
@@ -86,13 +105,39 @@ async def test_gateways_that_lost_the_broker_together_come_back_apart(free_port:
         clock=clock,
         random_unit=chance.random,
     )
+    listener = Silent()
+    listener.gateways = 2000
     async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(link.run(Silent()))
+        running = tasks.create_task(link.run(listener))
         await clock.until_slept(40)
         running.cancel()
-    later = clock.slept[7:40]
-    assert all(0.1 <= pause_s <= 60 for pause_s in clock.slept)
-    assert max(later) - min(later) > 40
+    assert max(clock.slept) > 250
+    assert min(clock.slept) < 50
+
+
+@pytest.mark.real
+async def test_a_broker_that_ends_makes_a_fleet_wait_and_a_line_that_falls_silent_nobody(
+    broker: Program, free_port: Callable[[], int]
+) -> None:
+    """The first pause of a gateway that knows of 2,000, drawn as long as it may be."""
+    first_s = {}
+    for ending in ("broker", "line"):
+        clock, listener = PauseClock(), Silent()
+        listener.gateways = 2000
+        async with FaultyLine(port=free_port(), target=port_of(broker)) as line:
+            link = link_to(BrokerAddress(host="127.0.0.1", port=line.port, keepalive_s=5), clock)
+            async with asyncio.timeout(40), asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(link.run(listener))
+                await listener.connections.get()
+                if ending == "line":
+                    line.suffer(swallowed)
+                else:
+                    broker.kill()
+                first_s[ending] = await clock.pauses.get()
+                running.cancel()
+        if ending == "broker":
+            start(broker)
+    assert first_s == {"broker": 300.0, "line": 1.0}
 
 
 async def test_a_broker_that_is_not_there_is_said_once(

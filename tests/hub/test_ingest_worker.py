@@ -314,6 +314,13 @@ async def test_credit_falls_as_the_queue_fills(registry: Registry) -> None:
     assert credit[-1] > 20
 
 
+async def test_a_commit_tells_how_many_gateways_there_are(hub: Hub) -> None:
+    await hub.receive(batch(1))
+    hub.worker.serves(2000)
+    await hub.receive(batch(2))
+    assert [commit.gateways for commit in hub.outbox.commits] == [0, 2000]
+
+
 async def test_status_and_inventory_reach_the_registry(hub: Hub) -> None:
     status = Status(
         gateway=GATEWAY,

@@ -175,9 +175,9 @@ def commits_everything_up_to_the_last(patch: Patch) -> None:
     right = commits_of
 
     def wrong_commits_of(
-        work: Workload, settlements: Iterable[Settlement], *, credit: int, hub_time_ms: int
+        work: Workload, settlements: Iterable[Settlement], *, credit: int, hub_time_ms: int, gateways: int
     ) -> list[Commit]:
-        commits = right(work, settlements, credit=credit, hub_time_ms=hub_time_ms)
+        commits = right(work, settlements, credit=credit, hub_time_ms=hub_time_ms, gateways=gateways)
         return [replace(one, final=((1, one.final[-1][1]),)) if one.final else one for one in commits]
 
     patch.setattr(worker, "commits_of", wrong_commits_of)

@@ -148,6 +148,9 @@ EXAMPLES: Mapping[str, Message] = {
         credit=4,
         hub_time_ms=START_MS,
     ),
+    "commit-of-a-fleet": Commit(
+        gateway=GATEWAY, epoch=EPOCH, final=((1, 600),), credit=4, hub_time_ms=START_MS, gateways=2000
+    ),
     "status": _status(),
     "status-last-will": Status(gateway=GATEWAY, online=False, site=SITE, agent_version="0.1.0", boot_ms=START_MS),
     "inventory": _inventory(),

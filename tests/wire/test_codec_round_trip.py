@@ -128,6 +128,7 @@ def test_good_values_pay_nothing_for_qualities() -> None:
         refused=st.lists(st.builds(Refused, seq=seqs, reason=st.sampled_from(Refusal)), max_size=3).map(tuple),
         credit=st.integers(0, 1000),
         hub_time_ms=times,
+        gateways=st.integers(0, 10_000),
     )
 )
 def test_every_commit_is_read_as_it_was_written(commit: Commit) -> None:
