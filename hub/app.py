@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -37,7 +38,8 @@ from hub.ingest.second_try import SecondTry
 from hub.ingest.worker import IngestWorker
 from hub.kept import make_levels, only_hub, open_registry, open_series, open_windows
 from hub.levels.level import Level
-from hub.levels.touched import TouchedWindows
+from hub.levels.touched import Windows
+from hub.operations.leadership import Alone, Leadership
 from hub.operations.memory import own_memory_bytes
 from hub.operations.store_trial import StoreTrial
 from hub.operations.writer import OperationsWriter
@@ -46,7 +48,7 @@ from hub.registry.store import Registry
 from hub.series.base import SeriesStore
 from hub.series.influx import InfluxSeriesStore
 from wire.codec import encode_commit
-from wire.topics import Down, down_topic
+from wire.topics import Down, Up, down_topic
 
 if TYPE_CHECKING:
     from wire.identifiers import GatewayId
@@ -76,7 +78,7 @@ async def serve(folder: HubFolder, *, clock: Clock, stop: asyncio.Event, started
         async with (
             open_registry(folder) as registry,
             open_series(folder) as stores,
-            open_windows(folder, clock) as touched,
+            open_windows(folder, registry, clock) as touched,
             _running(folder, clock) as broker,
         ):
             hub = _Hub(folder, registry=registry, stores=stores, touched=touched, broker=broker, clock=clock)
@@ -92,7 +94,7 @@ class _Hub:
         *,
         registry: Registry,
         stores: Mapping[Level, SeriesStore],
-        touched: TouchedWindows,
+        touched: Windows,
         broker: Broker,
         clock: Clock,
     ) -> None:
@@ -101,7 +103,15 @@ class _Hub:
             folder, registry=registry, stores=stores, touched=touched, watchers=[heard.hear], clock=clock
         )
         series = self._levels.series
-        self._freshness = FreshnessWriter(fleet=registry.fleet, heard=heard, series=series, clock=clock)
+        workers = folder.config.workers
+        self._freshness = FreshnessWriter(
+            fleet=registry.fleet, heard=heard, series=series, clock=clock, others_store=workers.shared
+        )
+        self._leadership = (
+            Leadership(registry.lease, holder=secrets.token_hex(16), lease_s=workers.lease_s, clock=clock)
+            if workers.shared
+            else Alone()
+        )
         self._folder = folder
         self._registry = registry
         self._broker = broker
@@ -134,7 +144,13 @@ class _Hub:
             audit=lambda first, last, repair: auditor.audit(first_day=first, last_day=last, repair=repair),
             now_ms=clock.now_ms,
         )
-        self._link = HubLink(broker.door, hear=self._worker.offer, clock=clock, chance=random.Random())  # noqa: S311 - spreads reconnects
+        self._link = HubLink(
+            broker.door,
+            hear=self._hear,
+            clock=clock,
+            chance=random.Random(),  # noqa: S311 - spreads reconnects
+            wants_share=workers.shared,
+        )
         running = Running(
             version=hub_version(),
             started_ms=clock.now_ms(),
@@ -145,6 +161,7 @@ class _Hub:
             ingest=self._worker.counters,
             store_faults=lambda: self._trial.faults,
             store_found=lambda: self._trial.found,
+            leads=lambda: self._leadership.leads,
         )
         self._shown = Shown(registry=registry, series=series, running=running, clock=clock, levels=stores)
 
@@ -165,10 +182,7 @@ class _Hub:
                 tasks.create_task(self._broker.keep(), name="broker"),
                 tasks.create_task(self._link.run(), name="link"),
                 tasks.create_task(self._trial.run(self._worker.run), name="ingest"),
-                tasks.create_task(self._levels.run(), name="levels"),
-                tasks.create_task(self._freshness.run(), name="freshness"),
-                tasks.create_task(self._operations.run(), name="operations"),
-                tasks.create_task(self._auditor.run(), name="audit"),
+                tasks.create_task(self._leadership.run(self._lead), name="leadership"),
                 tasks.create_task(self._greet_gateways(), name="fleet"),
             ]
             serving = tasks.create_task(server.serve(sockets=[door]), name="http")
@@ -179,6 +193,23 @@ class _Hub:
             for task in lasting:
                 task.cancel()
         self._journal.close()
+
+    def _hear(self, topic: str, payload: bytes) -> None:
+        """Of several hubs one takes in what gateways say about themselves: the broker has it retained for the next."""
+        if self._leadership.leads or (self._link.has_share and topic.endswith(f"/{Up.BATCH}")):
+            self._worker.offer(topic, payload)
+
+    async def _lead(self) -> None:
+        """What must not be done twice; the hub that led before may have died with statuses in its hands."""
+        await self._link.hear_retained()
+        async with asyncio.TaskGroup() as tasks:
+            for name, part in (
+                ("levels", self._levels),
+                ("freshness", self._freshness),
+                ("operations", self._operations),
+                ("audit", self._auditor),
+            ):
+                tasks.create_task(part.run(), name=name)
 
     async def _say(self, topic: str, payload: bytes) -> None:
         try:

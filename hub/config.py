@@ -160,6 +160,16 @@ class RegistryConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersConfig:
+    """Whether several hubs share broker, registry and series, and after how long one takes a silent leader's place."""
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    shared: bool = False
+    lease_s: Annotated[int, Interval(ge=2, le=600)] = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HubConfig:
     """What stands in `hub.yaml`. Paths are relative to the file."""
 
@@ -171,6 +181,7 @@ class HubConfig:
     series: SeriesConfig = SeriesConfig()
     indicators: IndicatorsConfig = IndicatorsConfig()
     registry: RegistryConfig = RegistryConfig()
+    workers: WorkersConfig = WorkersConfig()
     grafana: GrafanaConfig = field(default_factory=GrafanaConfig)
 
 
@@ -260,6 +271,7 @@ def open_folder(place: Path) -> HubFolder:
     def rules(tree: YamlTree) -> Iterator[Broken]:
         yield from _series_rules(tree)
         yield from _broker_rules(tree)
+        yield from _workers_rules(tree)
         for url in URLS:
             yield from _url_rules(tree, url, {"http", "https"})
         yield from _file_rules(tree, folder)
@@ -322,6 +334,22 @@ def _broker_rules(tree: YamlTree) -> Iterator[Broken]:
     if kind in set(BrokerKind):
         yield from _key_rules(tree, "broker", str(kind), *(_URL_KEYS if kind == BrokerKind.URL else _OWN_KEYS))
     yield from _url_rules(tree, ("broker", "url"), {"mqtt", "mqtts"})
+
+
+def _workers_rules(tree: YamlTree) -> Iterator[Broken]:
+    """What several hubs share is no hub's own."""
+    if tree.at(("workers", "shared")) is not True:
+        return
+    series, broker = tree.at(("series", "kind")), tree.at(("broker", "kind"))
+    own = [
+        ("broker.kind url", broker == BrokerKind.URL),
+        ("series.kind influxdb1 or influxdb2", series in {SeriesKind.INFLUXDB1, SeriesKind.INFLUXDB2}),
+        ("a registry.url", isinstance(tree.at(("registry", "url")), str)),
+    ]
+    for needed, is_there in own:
+        if not is_there:
+            found = f"true without {needed}"
+            yield Broken(path=("workers", "shared"), found=found, expected="broker, series and registry all hubs reach")
 
 
 def _key_rules(

@@ -11,7 +11,8 @@ from hub.indicators.air_quality import AirQualityIndex, AirQualityRules
 from hub.levels.level import Level, bucket_of
 from hub.levels.retention import kept_ns
 from hub.levels.service import Levels
-from hub.levels.touched import TouchedWindows
+from hub.levels.shared_windows import SharedWindows
+from hub.levels.touched import TouchedWindows, Windows
 from hub.levels.watched import Watcher
 from hub.registry.store import Registry
 from hub.series.base import SeriesStore
@@ -56,9 +57,12 @@ async def open_series(folder: HubFolder) -> AsyncIterator[dict[Level, SeriesStor
 
 
 @asynccontextmanager
-async def open_windows(folder: HubFolder, clock: Clock) -> AsyncIterator[TouchedWindows]:
+async def open_windows(folder: HubFolder, registry: Registry, clock: Clock) -> AsyncIterator[Windows]:
     """Which windows of the levels are to be put together again, closed at the end."""
     keep_ns = kept_ns(folder.config.series.retention.raw_days)
+    if folder.config.workers.shared:
+        yield SharedWindows(registry.windows, keep_ns=keep_ns, clock=clock)
+        return
     touched = TouchedWindows(folder.windows_file, keep_ns=keep_ns, clock=clock)
     try:
         yield touched
@@ -81,7 +85,7 @@ def make_levels(
     *,
     registry: Registry,
     stores: Mapping[Level, SeriesStore],
-    touched: TouchedWindows,
+    touched: Windows,
     watchers: Sequence[Watcher] = (),
     clock: Clock,
 ) -> Levels:

@@ -58,9 +58,11 @@ def test_the_gateway_file_of_the_guide_is_accepted(tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_the_hub_file_of_the_guide_is_accepted(tmp_path: Path) -> None:
-    (block,) = code_blocks("docs/hub.md", "yaml")
-    (tmp_path / "hub.yaml").write_text(block)
+def test_the_hub_files_of_the_guide_are_accepted(tmp_path: Path) -> None:
+    alone, one_of_several = code_blocks("docs/hub.md", "yaml")
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "http.token").write_text("secret\n")
+    (tmp_path / "hub.yaml").write_text(alone)
     assert open_folder(tmp_path).config.http.port == 8080
+    (tmp_path / "hub.yaml").write_text(one_of_several)
+    assert open_folder(tmp_path).config.workers.shared

@@ -46,7 +46,6 @@ OPERATIONS: tuple[Row, ...] = (
     ("memory_bytes", "By", _G, 0, 1e15, "Memory of the hub", "Bộ nhớ trung tâm"),
     ("write_delay_s", "s", _G, 0, 1e6, "Duration of a database write", "Thời gian ghi cơ sở dữ liệu"),
     ("missing", "1", _G, 0, MANY, "Rows missing in the database", "Dòng thiếu trong cơ sở dữ liệu"),
-    ("overwritten", "1", _G, 0, MANY, "Rows overwritten", "Dòng bị ghi đè"),
     ("checked", "1", _G, 0, MANY, "Rows checked", "Dòng đã kiểm"),
 )
 

@@ -44,6 +44,11 @@ def up_filter(leaf: Up) -> str:
     return f"{ROOT}/up/+/{leaf}"
 
 
+def shared_up_filter(leaf: Up) -> str:
+    """The subscription of which each of several hubs hears its share (MQTT 5)."""
+    return f"$share/ingest/{up_filter(leaf)}"
+
+
 def down_filter(gateway: GatewayId) -> str:
     """The subscription of one gateway for everything said to it."""
     return f"{ROOT}/dn/{check_identifier(gateway, what='gateway')}/#"

@@ -71,7 +71,7 @@ async def load(folder: HubFolder, stations: dict[str, list[Record]], clock: Cloc
         async with (
             open_registry(folder) as registry,
             open_series(folder) as stores,
-            open_windows(folder, clock) as touched,
+            open_windows(folder, registry, clock) as touched,
         ):
             levels = make_levels(folder, registry=registry, stores=stores, touched=touched, clock=clock)
             for name, records in stations.items():

@@ -154,13 +154,11 @@ def _audit() -> Lines:
     return _hub_line(
         Text("Audit of the store", "Kiểm tra kho dữ liệu"),
         Text(
-            "Records the ledger calls stored and the database has not, or has twice over. Must be 0: otherwise "
-            "restore from "
-            "backup and call the maintainer.",
-            "Bản ghi sổ cái nói đã lưu mà cơ sở dữ liệu không có, hoặc bị ghi đè. Phải bằng 0: nếu không, khôi "
-            "phục bản sao và "
-            "gọi người bảo trì.",
+            "Records the ledger calls stored and the database has not. Must be 0: otherwise restore from backup and "
+            "call the maintainer.",
+            "Bản ghi sổ cái nói đã lưu mà cơ sở dữ liệu không có. Phải bằng 0: nếu không, khôi phục bản sao và gọi "
+            "người bảo trì.",
         ),
-        ("missing", "overwritten"),
+        ("missing",),
         group="audit",
     )

@@ -79,7 +79,8 @@ class IngestHealth:
 class Health:
     """The hub: `ok` when all its parts are. `alarms`: what a person has to look at, whether or not all parts work.
 
-    `store_found`: what the series store was found to do when it was tried out; empty for the embedded one.
+    `store_found`: what the series store was found to do when it was tried out; empty for the embedded one. `leads`:
+    whether it is this one of several hubs that keeps levels, freshness, accounts and audits.
     """
 
     ok: bool
@@ -92,6 +93,7 @@ class Health:
     ingest: IngestHealth
     alarms: tuple[Alarm, ...]
     store_found: tuple[str, ...]
+    leads: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,7 @@ class Running:
     ingest: Callable[[], IngestCounters]
     store_faults: Callable[[], Sequence[str]] = tuple
     store_found: Callable[[], Sequence[str]] = tuple
+    leads: Callable[[], bool] = lambda: True
 
 
 class Shown:
@@ -151,6 +154,7 @@ class Shown:
             ingest=ingest,
             alarms=await self._alarms(),
             store_found=tuple(self._running.store_found()),
+            leads=self._running.leads(),
         )
 
     async def letters(self, gateway: str | None, *, limit: int) -> list[LetterView]:

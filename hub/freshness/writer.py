@@ -38,26 +38,37 @@ class Devices(Protocol):
 
 
 class FreshnessWriter:
-    """Says every half minute how old the newest value of each promised group is."""
+    """Says every half minute how old the newest value of each promised group is.
 
-    def __init__(self, *, fleet: Devices, heard: Heard, series: SeriesStore, clock: Clock) -> None:
+    Where `others_store` (several hubs), what this one heard is not all: the store is asked each time.
+    """
+
+    def __init__(
+        self, *, fleet: Devices, heard: Heard, series: SeriesStore, clock: Clock, others_store: bool = False
+    ) -> None:
         self._fleet = fleet
         self._heard = heard
         self._series = series
         self._clock = clock
+        self._others_store = others_store
 
     async def run(self) -> None:
         """Remember what is stored, then write again and again until cancelled."""
-        try:
-            self._heard.remember(await self._series.latest(Selection()))
-        except SeriesError as error:
-            _log.warning("freshness begins without the past: %s", error)
+        await self._remember()
         while True:
             await self._clock.sleep(EVERY_S)
+            if self._others_store:
+                await self._remember()
             try:
                 await self.write()
             except RegistryError as error:
                 _log.warning("freshness is not written: %s", error)
+
+    async def _remember(self) -> None:
+        try:
+            self._heard.remember(await self._series.latest(Selection()))
+        except SeriesError as error:
+            _log.warning("freshness goes on without what others stored: %s", error)
 
     async def write(self) -> None:
         """Write one point for each promised group.

@@ -7,7 +7,7 @@ from hub.clock import Clock
 from hub.levels.level import Level
 from hub.levels.quantities import InventoryQuantities
 from hub.levels.retention import RetentionKeeper
-from hub.levels.touched import TouchedWindows
+from hub.levels.touched import Windows
 from hub.levels.watched import WatchedSeries, Watcher
 from hub.levels.writer import Follower, LevelWriter
 from hub.registry.fleet import Fleet
@@ -32,7 +32,7 @@ class Levels:
         *,
         stores: Mapping[Level, SeriesStore],
         days: Mapping[Level, int | None],
-        touched: TouchedWindows,
+        touched: Windows,
         fleet: Fleet,
         watchers: Sequence[Watcher],
         followers: Sequence[Follower],

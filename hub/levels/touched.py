@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from hub.clock import Clock
 from hub.levels.level import NS_PER_S, GatewayHour, Touched, closed_bits, touched_by
@@ -41,6 +41,49 @@ class Due:
 
     key: GatewayHour
     bits: int
+
+
+class Windows(Protocol):
+    """The windows to put together again, wherever they are remembered."""
+
+    async def touch(self, sheets: Sequence[Sheet]) -> None:
+        """Remember the windows that these points lie in.
+
+        Raises:
+            SeriesError: they are not remembered.
+        """
+        ...
+
+    async def due(self) -> list[Due]:
+        """The windows that ended and had time to settle, the newest hours first.
+
+        Raises:
+            SeriesError: nobody can say.
+        """
+        ...
+
+    def take(self, due: Due) -> None:
+        """The window is about to be read."""
+        ...
+
+    async def done(self, some: Sequence[Due]) -> None:
+        """These windows were put together: forget them, but for those that were touched meanwhile.
+
+        Raises:
+            SeriesError: they will be put together once more.
+        """
+        ...
+
+
+def oldest_ns(now_ns: int, keep_ns: int | None) -> int:
+    """From when on windows may still be put together."""
+    return 0 if keep_ns is None else now_ns - keep_ns
+
+
+def due_of(found: Iterable[tuple[GatewayHour, int]], *, now_ns: int) -> list[Due]:
+    """Those that ended and had time to settle, the newest hours first."""
+    due = [Due(key, closed_bits(key, bits, now_ns=now_ns - SETTLE_NS)) for key, bits in found]
+    return sorted((one for one in due if one.bits), key=lambda one: one.key, reverse=True)
 
 
 class TouchedWindows:
@@ -80,8 +123,7 @@ class TouchedWindows:
             SeriesError: the disk did not take it.
         """
         now_ns = self._now_ns()
-        start_ns = 0 if self._keep_ns is None else now_ns - self._keep_ns
-        touched = touched_by(sheets, start_ns=start_ns, end_ns=now_ns + AHEAD_NS)
+        touched = touched_by(sheets, start_ns=oldest_ns(now_ns, self._keep_ns), end_ns=now_ns + AHEAD_NS)
         await self.put({key: bits for key, bits in touched.items() if bits & ~self._on_disk.get(key, 0)})
 
     async def put(self, touched: Touched) -> None:
@@ -102,11 +144,9 @@ class TouchedWindows:
 
     async def due(self) -> list[Due]:
         """The windows that ended and had time to settle, the newest hours first."""
-        until_ns = self._now_ns() - SETTLE_NS
         rows = await self._do(lambda db: db.execute("SELECT gateway, hour, windows FROM touched").fetchall())
         found = [(GatewayHour(hour, gateway), bits) for gateway, hour, bits in rows]
-        due = [Due(key, closed_bits(key, bits, now_ns=until_ns)) for key, bits in found]
-        return sorted((one for one in due if one.bits), key=lambda one: one.key, reverse=True)
+        return due_of(found, now_ns=self._now_ns())
 
     def take(self, due: Due) -> None:
         """What is stored from now on has to be remembered anew: the window is about to be read."""

@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeAlias
 from hub.clock import Clock
 from hub.levels.fold import Fold, QuantityOf, folds_by_window, point_of
 from hub.levels.level import FIVE_MINUTES_NS, HOUR_BIT, Level, to_read, windows_of
-from hub.levels.touched import Due, TouchedWindows
+from hub.levels.touched import Due, Windows
 from hub.registry.model import RegistryError
 from hub.series.base import Selection, SeriesError, SeriesKey, SeriesStore, TimeRange
 from hub.series.sheet import Point, sheets_of
@@ -61,7 +61,7 @@ class LevelWriter:
         self,
         *,
         stores: Mapping[Level, SeriesStore],
-        touched: TouchedWindows,
+        touched: Windows,
         quantities: Quantities,
         followers: Sequence[Follower],
         clock: Clock,
@@ -77,7 +77,6 @@ class LevelWriter:
     async def run(self) -> None:
         """Put together what is due, again and again, until cancelled."""
         while True:
-            await self._clock.sleep(ROUND_S)
             try:
                 await self.catch_up()
             except (SeriesError, RegistryError) as error:
@@ -88,6 +87,7 @@ class LevelWriter:
                 if self._is_held:
                     _log.warning("levels go on")
                 self._is_held = False
+            await self._clock.sleep(ROUND_S)
 
     async def catch_up(self) -> int:
         """Put together all that is due; returns how many hours of gateways were worked on.

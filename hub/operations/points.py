@@ -71,18 +71,15 @@ def hub_points(numbers: HubNumbers, *, now_ms: int) -> Iterator[Point]:
     yield _point("hub", _HUB, _HUB, _HUB, "ingest", fields, now_ms)
 
 
-def audit_point(found: list[DayCount], *, now_ms: int, overwritten: int | None = None) -> Point:
+def audit_point(found: list[DayCount], *, now_ms: int) -> Point:
     """What an audit found in all: rows that are missing, and records checked.
 
-    A count cannot tell a row that another overwrote from one that was deleted: `overwritten` is None, and no field,
-    where nothing else told them apart.
+    A count cannot tell a row that another overwrote from one that was deleted: both are missing.
     """
     fields = {
         "missing": float(sum(one.missing for one in found)),
         "checked": float(sum(one.stored for one in found)),
     }
-    if overwritten is not None:
-        fields["overwritten"] = float(overwritten)
     return _point("hub", _HUB, _HUB, _HUB, "audit", fields, now_ms)
 
 

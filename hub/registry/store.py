@@ -4,14 +4,17 @@ from hub.registry.audit_store import AuditStore
 from hub.registry.database import Database
 from hub.registry.dead_letter_store import DeadLetterLimits, DeadLetterStore
 from hub.registry.fleet import Fleet
+from hub.registry.lease_store import LeaseStore
 from hub.registry.ledger_store import LedgerStore
+from hub.registry.window_store import WindowStore
 
 
 class Registry:
     """The parts of the registry over one database.
 
     Sites, gateways and devices (`fleet`), what became of records (`ledger`), what was put aside (`dead_letters`), what
-    is stored by day (`audits`).
+    is stored by day (`audits`); where several hubs share it, who of them leads (`lease`) and which windows of the
+    levels they touched (`windows`).
     """
 
     def __init__(self, database: Database, limits: DeadLetterLimits | None = None) -> None:
@@ -21,6 +24,8 @@ class Registry:
         self.ledger = LedgerStore(database, kept)
         self.dead_letters = DeadLetterStore(database, kept)
         self.audits = AuditStore(database)
+        self.lease = LeaseStore(database)
+        self.windows = WindowStore(database)
 
     @classmethod
     async def open(cls, url: str, *, limits: DeadLetterLimits | None = None) -> "Registry":

@@ -202,3 +202,31 @@ AUDIT_DAY = Table(
     Column("rows", BigInteger, nullable=False),
     Column("audited_ms", BigInteger, nullable=False),
 )
+
+# Who of several hubs does what only one may do. `beat` changes as long as the holder lives.
+LEASE = Table(
+    "lease",
+    METADATA,
+    Column("name", _NAME, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+)
+
+# Where several hubs store: the windows of the levels to put together again, by gateway and hour since 1970. `round` is
+# that of the putting together that was last begun when the window was touched.
+TOUCHED_WINDOW = Table(
+    "touched_window",
+    METADATA,
+    Column("gateway", _NAME, primary_key=True),
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("windows", Integer, nullable=False),
+    Column("round", BigInteger, nullable=False),
+)
+
+# One row: how often putting together was begun.
+LEVELS_ROUND = Table(
+    "levels_round",
+    METADATA,
+    Column("only", Integer, primary_key=True, autoincrement=False),
+    Column("round", BigInteger, nullable=False),
+)

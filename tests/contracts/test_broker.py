@@ -106,6 +106,38 @@ async def test_what_a_gateway_says_below_its_own_topic_reaches_the_hub(broker: C
         assert await next_message(hub) == ("sen/1/up/gw-1/batch", b"a")
 
 
+async def test_several_hubs_share_batches_where_the_broker_can_and_know_it_where_it_cannot(
+    broker: ChildBroker,
+) -> None:
+    heard: list[list[str]] = [[], []]
+
+    def link_of(mine: list[str]) -> HubLink:
+        def hear(topic: str, _payload: bytes) -> None:
+            mine.append(topic)
+
+        return HubLink(broker.door, hear=hear, clock=SystemClock(), chance=random.Random(1), wants_share=True)
+
+    links = [link_of(mine) for mine in heard]
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(link.run()) for link in links]
+        while any(link.trouble for link in links):
+            await SystemClock().sleep(0.05)
+        shares = {link.has_share for link in links}
+        assert shares == {broker.kind == "mosquitto"}
+        async with client(broker, "gw-1") as gateway:
+            await gateway.publish("sen/1/up/gw-1/status", b"s", qos=1)
+            for _ in range(20):
+                await gateway.publish("sen/1/up/gw-1/batch", b"b", qos=1)
+        copies = 1 if shares == {True} else 2
+        while sum(map(len, heard)) < 2 + 20 * copies:
+            await SystemClock().sleep(0.05)
+        batches = [mine.count("sen/1/up/gw-1/batch") for mine in heard]
+        assert (sum(batches), min(batches) > 0) == (20 * copies, True)
+        assert all("sen/1/up/gw-1/status" in mine for mine in heard)
+        for task in running:
+            task.cancel()
+
+
 async def test_what_a_gateway_says_in_the_name_of_another_reaches_nobody(broker: ChildBroker) -> None:
     async with hub_client(broker) as hub, client(broker, "gw-1") as gateway:
         await hub.subscribe("sen/1/#", qos=1)

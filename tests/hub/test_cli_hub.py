@@ -265,6 +265,9 @@ def test_all_faults_of_the_file_are_told_at_once_with_their_lines(tmp_path: Path
         "  url: nonsense\n"
         "  token_file: secrets/none\n"
         "broker: {kind: auto, url: 'mqtt://x'}\n"
+        "workers:\n"
+        "  shared: true\n"
+        "  lease_s: 1\n"
     )
     said = sen_hub("serve", str(tmp_path), expect=1).stderr
     for told in (
@@ -275,6 +278,9 @@ def test_all_faults_of_the_file_are_told_at_once_with_their_lines(tmp_path: Path
         "hub.yaml:4: series.url: found 'nonsense'",
         "hub.yaml:5: series.token_file: found 'secrets/none', which is not there",
         "hub.yaml:6: broker.url: found url with kind auto",
+        "hub.yaml:8: workers.shared: found true without broker.kind url",
+        "hub.yaml:8: workers.shared: found true without a registry.url",
+        "hub.yaml:9: workers.lease_s: found 1, expected 2 or more",
     ):
         assert told in said
 

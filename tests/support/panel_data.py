@@ -306,7 +306,7 @@ def _said_by_the_hub(now_ms: int, counters: IngestCounters) -> Iterator[Point]:
             yield from gateway_points(told, _accounts(gateway.gateway, done), is_online=True, now_ms=time_ms)
         ingest = replace(counters, records_stored=20 * done, write_delay_s=0.02)
         yield from hub_points(HubNumbers(ingest=ingest, dead_letters_open=0, memory_bytes=9e7), now_ms=time_ms)
-        yield audit_point([], overwritten=0, now_ms=time_ms)
+        yield audit_point([], now_ms=time_ms)
 
 
 def _accounts(gateway: str, done: int) -> Accounts:
