@@ -65,9 +65,9 @@ class GrafanaConfig:
     """Grafana, as this machine reaches it (`url`) and as operators do (`public_url`).
 
     `influx_url` is InfluxDB as Grafana reaches it, and `read_token_file` or `read_username` and `read_password_file`
-    are
-    what it shows there: a reader's, not the hub's own. `hub_url` is the hub as operators' browsers reach it: the map
-    comes from there. `outline_file` is a GeoJSON file with the outline of the province.
+    are what it shows there: a reader's, not the hub's own; `sen-hub storage setup` makes and names them. `hub_url` is
+    the hub as operators' browsers reach it: the map comes from there. `outline_file` is a GeoJSON file with the outline
+    of the province.
     """
 
     __pydantic_config__: ClassVar = _STRICT

@@ -55,6 +55,7 @@ def export(
 
     def secret(name: str) -> str:
         if copy_secrets is not None:
+            copy_secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace_secret(copy_secrets / Path(name).name, opened.secret(name))
         place = opened.file(name) if secrets_dir is None else secrets_dir / Path(name).name
         return f"$__file{{{place}}}"

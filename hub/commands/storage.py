@@ -30,7 +30,9 @@ def setup(
     onboard: Annotated[bool, typer.Option("--onboard", help="2.x: take over a new server that nobody owns.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
 ) -> None:
-    """Make a bucket for each level, with its retention, a token for just these, and name them in hub.yaml.
+    """Make a bucket for each level, with its retention, and tokens for just these; name all of it in hub.yaml.
+
+    The hub's token reads and writes, Grafana's only reads.
 
     Doing it again changes nothing. A running hub has to be started again to use them.
     """

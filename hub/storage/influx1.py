@@ -1,4 +1,4 @@
-"""Setting up InfluxDB 1.x: databases, their retention, and where it asks for passwords a user for exactly these.
+"""Setting up InfluxDB 1.x: databases, their retention, and where it asks for passwords users for exactly these.
 
 I1. Doing it again changes nothing; what is there is only ever given another retention, never removed.
 I2. A secret goes to `keep`, which puts it into a file; none is told or logged.
@@ -7,7 +7,8 @@ Source: https://docs.influxdata.com/influxdb/v1/ (query_language/manage-database
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from hub.series.base import SeriesError
@@ -15,9 +16,24 @@ from hub.storage.server import RefusedError, Server
 from hub.storage.wanted import Say, Wanted, told_retention
 
 USER: Final = "sen"
+READER: Final = "sen-read"
+_RIGHTS: Final = {"ALL": "reads and writes", "READ": "reads"}
 _POLICY: Final = "autogen"
 _UNAUTHORIZED: Final = 401
 _SPAN: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPassword:
+    """A user who is made with this password, or given it; `right` is InfluxQL's, over each database.
+
+    `keep` is called once the user has it.
+    """
+
+    user: str
+    right: str
+    password: str
+    keep: Callable[[], None]
 
 
 def asks_for_passwords(server: Server) -> bool:
@@ -35,20 +51,19 @@ def asks_for_passwords(server: Server) -> bool:
     return False
 
 
-def set_up(server: Server, *, wanted: Wanted, password: str | None, keep: Callable[[], None] | None, say: Say) -> None:
+def set_up(server: Server, *, wanted: Wanted, users: Sequence[NewPassword], is_real: bool, say: Say) -> None:
     """Make what is missing and give what is there its retention.
 
     Args:
         server: asked as an administrator.
         wanted: the databases.
-        password: of the hub's user, who is made with it or given it; None where no user is needed.
-        keep: is called once the user has the password; None: only say what would be done.
+        users: those who are missing, or whose password is not known any more.
+        is_real: False: only say what would be done.
         say: is told each change.
 
     Raises:
         SeriesError: the server did not do it; what was made before stays.
     """
-    is_real = keep is not None
     there = {row[0] for row in _do(server, "SHOW DATABASES")}
     for name, seconds in wanted.buckets().items():
         if name not in there:
@@ -60,10 +75,8 @@ def set_up(server: Server, *, wanted: Wanted, password: str | None, keep: Callab
             say(f"database {name}: {told_retention(seconds)}, was {told_retention(kept)}")
             if is_real:
                 _retain(server, name, seconds)
-    if password is not None:
-        _user(server, wanted, password, is_real=is_real, say=say)
-    if keep is not None:
-        keep()
+    for user in users:
+        _user(server, wanted, user, is_real=is_real, say=say)
 
 
 def opens(server: Server, wanted: Wanted) -> bool:
@@ -81,18 +94,20 @@ def opens(server: Server, wanted: Wanted) -> bool:
     return set(wanted.buckets()) <= seen
 
 
-def _user(server: Server, wanted: Wanted, password: str, *, is_real: bool, say: Say) -> None:
+def _user(server: Server, wanted: Wanted, new: NewPassword, *, is_real: bool, say: Say) -> None:
     users = {row[0] for row in _do(server, "SHOW USERS")}
-    say(f"user {USER} with a new password, who reads and writes {', '.join(wanted.buckets())}, and nothing else")
+    may = _RIGHTS[new.right]
+    say(f"user {new.user} with a new password, who {may} {', '.join(wanted.buckets())}, and nothing else")
     if not is_real:
         return
     # The password is of our own making: letters, digits, - and _.
-    if USER in users:
-        _do(server, f"SET PASSWORD FOR {_quoted(USER)} = '{password}'")
+    if new.user in users:
+        _do(server, f"SET PASSWORD FOR {_quoted(new.user)} = '{new.password}'")
     else:
-        _do(server, f"CREATE USER {_quoted(USER)} WITH PASSWORD '{password}'")
+        _do(server, f"CREATE USER {_quoted(new.user)} WITH PASSWORD '{new.password}'")
     for name in wanted.buckets():
-        _do(server, f"GRANT ALL ON {_quoted(name)} TO {_quoted(USER)}")
+        _do(server, f"GRANT {new.right} ON {_quoted(name)} TO {_quoted(new.user)}")
+    new.keep()
 
 
 def _retain(server: Server, name: str, seconds: int) -> None:

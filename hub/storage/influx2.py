@@ -1,4 +1,4 @@
-"""Setting up InfluxDB 2.x: organisation, buckets, DBRP mappings for InfluxQL, and a token for exactly these buckets.
+"""Setting up InfluxDB 2.x: organisation, buckets, DBRP mappings for InfluxQL, and tokens for exactly these buckets.
 
 I1. Doing it again changes nothing; what is there is only ever given another retention, never removed.
 I2. A secret goes to `keep`, which puts it into a file; none is told or logged.
@@ -28,6 +28,15 @@ class Owner:
 
     password: str
     token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewToken:
+    """A token that is wanted: whose it will be, what it may do with each bucket, and who puts it into a file."""
+
+    owner: str
+    actions: tuple[str, ...]
+    keep: Callable[[str], None]
 
 
 def check_unowned(server: Server) -> None:
@@ -65,23 +74,20 @@ def onboard(server: Server, *, org: str, wanted: Wanted, owner: Owner, say: Say)
     say(f"made user {ADMIN}, organisation {org} and bucket {bucket} ({told_retention(seconds)})")
 
 
-def set_up(
-    server: Server, *, org: str, wanted: Wanted, has_token: bool, keep: Callable[[str], None] | None, say: Say
-) -> None:
+def set_up(server: Server, *, org: str, wanted: Wanted, tokens: Sequence[NewToken], is_real: bool, say: Say) -> None:
     """Make what is missing and give what is there its retention.
 
     Args:
         server: asked with an administrator's token.
         org: the organisation's name.
         wanted: the buckets.
-        has_token: the hub has a token already that opens these buckets.
-        keep: is given a new token; None: only say what would be done.
+        tokens: those that are missing.
+        is_real: False: only say what would be done.
         say: is told each change.
 
     Raises:
         SeriesError: the server did not do it; what was made before stays, and doing it again goes on from there.
     """
-    is_real = keep is not None
     org_id = _organisation(server, org, is_real=is_real, say=say)
     buckets = {
         name: _bucket(server, org_id, name, seconds, is_real=is_real, say=say)
@@ -89,11 +95,11 @@ def set_up(
     }
     for name, bucket_id in buckets.items():
         _mapping(server, org_id, name, bucket_id, is_real=is_real, say=say)
-    if has_token:
-        return
-    say(f"a new token that reads and writes {', '.join(buckets)}, and nothing else")
-    if keep is not None:
-        keep(_new_token(server, org_id, buckets))
+    for token in tokens:
+        may = " and ".join(f"{action}s" for action in token.actions)
+        say(f"a new token for {token.owner} that {may} {', '.join(buckets)}, and nothing else")
+        if is_real:
+            token.keep(_new_token(server, org_id, buckets, token))
 
 
 def opens(server: Server, wanted: Wanted) -> bool:
@@ -157,13 +163,13 @@ def _mapping(server: Server, org_id: str | None, name: str, bucket_id: str | Non
         server.ask("POST", "/api/v2/dbrps", body=body)
 
 
-def _new_token(server: Server, org_id: str | None, buckets: Mapping[str, str | None]) -> str:
+def _new_token(server: Server, org_id: str | None, buckets: Mapping[str, str | None], wanted: NewToken) -> str:
     permissions = [
         {"action": action, "resource": {"type": "buckets", "id": bucket_id, "orgID": org_id}}
         for bucket_id in buckets.values()
-        for action in ("read", "write")
+        for action in wanted.actions
     ]
-    body = {"orgID": org_id, "description": f"sen-hub: {', '.join(buckets)}", "permissions": permissions}
+    body = {"orgID": org_id, "description": f"{wanted.owner}: {', '.join(buckets)}", "permissions": permissions}
     made = server.ask("POST", "/api/v2/authorizations", body=body)
     token = made.get("token") if isinstance(made, dict) else None
     if not token:

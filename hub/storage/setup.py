@@ -1,31 +1,36 @@
 """`sen-hub storage setup`: the database, the secrets it needs, and the lines of `hub.yaml` that name it.
 
+The hub's secret reads and writes; Grafana has one of its own that only reads.
+
 I1. A secret is in its file before anything relies on it, and stands in no output.
 I2. Every step is told; with `dry_run` nothing is changed, neither at the server nor on disk.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Final
-
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
 
 from hub.config import CONFIG_NAME, ConfigError, HubFolder, SeriesKind, open_folder, replace_secret
 from hub.levels.level import Level
 from hub.series.base import SeriesError
 from hub.storage import influx1, influx2
+from hub.storage.hub_yaml import with_reader, with_series
 from hub.storage.server import Server
 from hub.storage.wanted import Say, Wanted
 
 TOKEN_FILE: Final = "secrets/influx.token"  # noqa: S105 - a file name
 PASSWORD_FILE: Final = "secrets/influx.password"  # noqa: S105 - a file name
+READ_TOKEN_FILE: Final = "secrets/influx-read.token"  # noqa: S105 - a file name
+READ_PASSWORD_FILE: Final = "secrets/influx-read.password"  # noqa: S105 - a file name
 ADMIN_TOKEN_FILE: Final = "secrets/influx-admin.token"  # noqa: S105 - a file name
 ADMIN_PASSWORD_FILE: Final = "secrets/influx-admin.password"  # noqa: S105 - a file name
 _SECRET_BYTES: Final = 32
+# What a setup put into `hub.yaml`: anything else there is a person's choice.
+_OURS: Final = frozenset({
+    TOKEN_FILE, READ_TOKEN_FILE, PASSWORD_FILE, READ_PASSWORD_FILE, influx1.USER, influx1.READER,
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,14 @@ class Request:
     is_onboarding: bool = False
     timeout_s: float = 30.0
     dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lines:
+    """What `hub.yaml` says of the database, to the hub and to Grafana."""
+
+    series: dict[str, str]
+    reader: dict[str, str]
 
 
 class StorageSetup:
@@ -66,12 +79,12 @@ class StorageSetup:
             ConfigError: the folder cannot be written.
         """
         try:
-            lines = self._influx2() if self._request.kind is SeriesKind.INFLUXDB2 else self._influx1()
-            self._settle_config(lines)
+            settle = self._influx2 if self._request.kind is SeriesKind.INFLUXDB2 else self._influx1
+            self._settle_config(settle())
         except OSError as error:
             raise ConfigError(f"{error.filename}: {error.strerror}; the hub's user must be able to write it") from error
 
-    def _influx2(self) -> dict[str, str]:
+    def _influx2(self) -> _Lines:
         asked = self._request
         token = asked.admin or self._owner()
         server = self._server(token=token)
@@ -83,19 +96,24 @@ class StorageSetup:
                     server,
                     org=asked.org,
                     wanted=self._wanted,
-                    has_token=self._opens(TOKEN_FILE, lambda text: self._server(token=text), influx2.opens),
-                    keep=None if asked.dry_run else lambda new: replace_secret(self._folder.file(TOKEN_FILE), new),
+                    tokens=[
+                        *self._token("sen-hub", ("read", "write"), TOKEN_FILE),
+                        *self._token("Grafana", ("read",), READ_TOKEN_FILE),
+                    ],
+                    is_real=not asked.dry_run,
                     say=self._say,
                 )
         finally:
             server.close()
-        return {
-            "kind": SeriesKind.INFLUXDB2.value,
-            "url": asked.url,
-            "org": asked.org,
-            "bucket": asked.bucket,
-            "token_file": TOKEN_FILE,
-        }
+        place = {"kind": SeriesKind.INFLUXDB2.value, "url": asked.url, "org": asked.org, "bucket": asked.bucket}
+        return _Lines(series=place | {"token_file": TOKEN_FILE}, reader={"read_token_file": READ_TOKEN_FILE})
+
+    def _token(self, owner: str, actions: tuple[str, ...], name: str) -> Iterator[influx2.NewToken]:
+        """The token that this file should hold, where it does not hold one that opens everything."""
+        if not self._opens(name, lambda text: self._server(token=text), influx2.opens):
+            yield influx2.NewToken(
+                owner=owner, actions=actions, keep=lambda new: replace_secret(self._folder.file(name), new)
+            )
 
     def _owner(self) -> str | None:
         """The token of an administrator: of a server taken over now or in an earlier run; None in a dry run."""
@@ -124,9 +142,8 @@ class StorageSetup:
             server.close()
         return owner.token
 
-    def _influx1(self) -> dict[str, str]:
+    def _influx1(self) -> _Lines:
         asked = self._request
-        lines = {"kind": SeriesKind.INFLUXDB1.value, "url": asked.url, "bucket": asked.bucket}
         user, _, secret = (asked.admin or "").partition(":")
         admin = (user, secret) if secret else None
         server = self._server(user=admin)
@@ -136,15 +153,31 @@ class StorageSetup:
                 raise SeriesError(
                     f"{asked.url} asks for passwords: give --admin-token-file FILE, with user:password in it"
                 )
-            password: str | None = None
-            if needs_user and not self._opens(
-                PASSWORD_FILE, lambda text: self._server(user=(influx1.USER, text)), influx1.opens
-            ):
-                password = secrets.token_urlsafe(_SECRET_BYTES)
-            influx1.set_up(server, wanted=self._wanted, password=password, keep=self._keeper(password), say=self._say)
+            users: list[influx1.NewPassword] = []
+            if needs_user:
+                users += self._password(influx1.USER, "ALL", PASSWORD_FILE)
+                users += self._password(influx1.READER, "READ", READ_PASSWORD_FILE)
+            influx1.set_up(server, wanted=self._wanted, users=users, is_real=not asked.dry_run, say=self._say)
         finally:
             server.close()
-        return lines | ({"username": influx1.USER, "password_file": PASSWORD_FILE} if needs_user else {})
+        series = {"kind": SeriesKind.INFLUXDB1.value, "url": asked.url, "bucket": asked.bucket}
+        if not needs_user:
+            return _Lines(series=series, reader={})
+        return _Lines(
+            series=series | {"username": influx1.USER, "password_file": PASSWORD_FILE},
+            reader={"read_username": influx1.READER, "read_password_file": READ_PASSWORD_FILE},
+        )
+
+    def _password(self, user: str, right: str, name: str) -> Iterator[influx1.NewPassword]:
+        """The password that this file should hold, where it does not hold one that opens everything."""
+        if not self._opens(name, lambda text: self._server(user=(user, text)), influx1.opens):
+            password = secrets.token_urlsafe(_SECRET_BYTES)
+            yield influx1.NewPassword(
+                user=user,
+                right=right,
+                password=password,
+                keep=lambda: replace_secret(self._folder.file(name), password),
+            )
 
     def _asks_for_passwords(self) -> bool:
         server = self._server()
@@ -152,16 +185,6 @@ class StorageSetup:
             return influx1.asks_for_passwords(server)
         finally:
             server.close()
-
-    def _keeper(self, password: str | None) -> Callable[[], None] | None:
-        if self._request.dry_run:
-            return None
-
-        def keep() -> None:
-            if password is not None:
-                replace_secret(self._folder.file(PASSWORD_FILE), password)
-
-        return keep
 
     def _opens(self, name: str, server_with: Callable[[str], Server], opens: Callable[[Server, Wanted], bool]) -> bool:
         """Whether the secret of an earlier run still opens everything."""
@@ -176,37 +199,22 @@ class StorageSetup:
     def _server(self, *, token: str | None = None, user: tuple[str, str] | None = None) -> Server:
         return Server(self._request.url, timeout_s=self._request.timeout_s, token=token, user=user)
 
-    def _settle_config(self, lines: dict[str, str]) -> None:
+    def _settle_config(self, lines: _Lines) -> None:
         path = self._folder.path / CONFIG_NAME
         before = path.read_text(encoding="utf-8")
-        after = with_series(before, lines)
+        hub_named = with_series(before, lines.series)
+        after = with_reader(hub_named, lines.reader, ours=_OURS)
         if after == before:
             return
-        self._say(f"{path}: series: {lines}")
+        if hub_named != before:
+            self._say(f"{path}: series: {lines.series}")
+        if after != hub_named:
+            self._say(f"{path}: grafana: {lines.reader}")
         if not self._request.dry_run:
             new = path.with_name(f".{path.name}.new")
             new.write_text(after, encoding="utf-8")
             new.replace(path)
             open_folder(self._folder.path)  # its rules hold
-
-
-def with_series(text: str, lines: dict[str, str]) -> str:
-    """The text of a `hub.yaml` whose series stand where `lines` say; what else stands there, comments too, stays."""
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 4096
-    tree = yaml.load(text) or CommentedMap()
-    section = tree.get("series")
-    if not isinstance(section, CommentedMap):
-        section = tree["series"] = CommentedMap()
-    if {key: value for key, value in section.items() if key != "retention"} == lines:
-        return text
-    for key in [key for key in section if key != "retention" and key not in lines]:
-        del section[key]
-    section.update(lines)
-    written = StringIO()
-    yaml.dump(tree, written)
-    return written.getvalue()
 
 
 def secret_in(path: Path) -> str:

@@ -1,4 +1,7 @@
-"""What is put together stands in every kind of store alike: embedded, a real InfluxDB 1.6.7, and the fake."""
+"""What is put together stands in every kind of store alike: embedded, a real InfluxDB 1.6.7, and the fake.
+
+`influx-v2` is the same InfluxDB behind a door that takes the requests of 2.x; a real 2.x is not tested here.
+"""
 
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,10 +20,12 @@ from hub.series.sheet import Point, sheets_of
 from hub.series.sqlite import SqliteSeriesStore
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_series import FakeSeriesStore
+from tests.support.influx_v2_door import InfluxV2Door
 from tests.support.influxd import InfluxServer
 from wire.records import Mode, Quality
 
 DATABASES = itertools.count()
+ADMITTED = "one-of-the-door"
 BEGIN = 1_795_003_200_000_000_000 // HOUR_NS * HOUR_NS
 ALWAYS = TimeRange(start_ns=0, end_ns=2**62)
 
@@ -34,22 +39,32 @@ def influx_server(
     server.stop()
 
 
-@pytest.fixture(params=["sqlite", "influx-v1", "fake"])
+@pytest.fixture(params=["sqlite", "influx-v1", "influx-v2", "fake"])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[dict[Level, SeriesStore]]:
     bucket = f"levels-{next(DATABASES)}"
+    doors: list[InfluxV2Door] = []
 
     def make(level: Level) -> SeriesStore:
         if request.param == "sqlite":
             return SqliteSeriesStore(tmp_path / f"{bucket_of(bucket, level)}.sqlite")
         if request.param == "fake":
             return FakeSeriesStore()
-        url = request.getfixturevalue("influx_server").url
-        return InfluxSeriesStore(InfluxSettings(url=url, api=InfluxApi.V1, bucket=bucket_of(bucket, level)))
+        server: InfluxServer = request.getfixturevalue("influx_server")
+        name = bucket_of(bucket, level)
+        if request.param == "influx-v1":
+            return InfluxSeriesStore(InfluxSettings(url=server.url, api=InfluxApi.V1, bucket=name))
+        server.query(f'CREATE DATABASE "{name}"')
+        doors.append(InfluxV2Door(database_url=server.url, org="province", bucket=name, token=ADMITTED))
+        return InfluxSeriesStore(
+            InfluxSettings(url=doors[-1].url, api=InfluxApi.V2, bucket=name, org="province", token=ADMITTED)
+        )
 
     made = {level: make(level) for level in Level}
     yield made
     for store in made.values():
         await store.close()
+    for door in doors:
+        door.close()
 
 
 class Names:

@@ -65,15 +65,17 @@ def test_what_setup_does_after_the_database_is_there_works_with_this_folder(tmp_
     make_secrets(tmp_path)
     hub = tmp_path / "hub"
     # As `sen-hub storage setup` leaves it.
-    (hub / "secrets" / "influx.token").write_text("a-token\n")
+    (hub / "secrets" / "influx.token").write_text("writers-token\n")
+    (hub / "secrets" / "influx-read.token").write_text("a-token\n")
     place = '{kind: influxdb2, url: "http://influxdb:8086", org: sen, bucket: sen, token_file: secrets/influx.token}'
     (hub / "hub.yaml").write_text((hub / "hub.yaml").read_text() + f"series: {place}\n")
     out, copies = tmp_path / "provisioning", tmp_path / "secrets"
     places = ["--copy-secrets", str(copies), "--secrets-dir", "/run/sen", "--dashboards-dir", "/etc/grafana/d"]
     sen_hub("grafana", "export", str(hub), str(out), *places)
-    assert "$__file{/run/sen/influx.token}" in (out / "datasources" / "sen.yaml").read_text()
+    assert "$__file{/run/sen/influx-read.token}" in (out / "datasources" / "sen.yaml").read_text()
     assert "http://influxdb:8086" in (out / "datasources" / "sen.yaml").read_text()
-    assert (copies / "influx.token").read_text() == "a-token\n"
+    assert (copies / "influx-read.token").read_text() == "a-token\n"
+    assert not [path for path in copies.iterdir() if "writers-token" in path.read_text()]
     assert "http://127.0.0.1:8080/map/" in (out / "sen-dashboards" / "sen-wall.json").read_text()
 
 

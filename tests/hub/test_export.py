@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from hub.api.export import COLUMNS, csv_of, no_formula, slices
 from hub.api.views import Meanings
@@ -98,7 +99,6 @@ def test_slices_are_the_range_without_gap_or_overlap(start: int, length: int, le
 
 
 async def test_a_parquet_file_holds_the_same_and_a_broken_export_leaves_none(tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is optional: pip install 'sen[parquet]'")
     lines = [f"{line}\n" for line in await exported([point(START, 230.5), point(START + HOUR, None)], unit="=V")]
     path = tmp_path / "v.parquet"
     assert write_parquet(iter(lines), path) == 2

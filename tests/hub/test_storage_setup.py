@@ -11,13 +11,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from hub.commands.grafana import export
 from hub.config import HubFolder, SeriesKind, open_folder
 from hub.kept import level_days, make_series
-from hub.levels.level import Level
+from hub.levels.level import Level, bucket_of
 from hub.new_folder import make_folder
 from hub.series.base import SeriesError
 from hub.series.sheet import Point, sheets_of
-from hub.storage.setup import Request, StorageSetup, with_series
+from hub.storage.hub_yaml import with_series
+from hub.storage.setup import Request, StorageSetup
 from tests.support.influx_v2_server import InfluxV2Server
 from tests.support.influxd import InfluxServer
 from wire.records import Mode, Quality
@@ -73,6 +75,64 @@ def test_the_hubs_token_reads_and_writes_these_buckets_and_nothing_else(
     assert not any(token in line or "admin-token" in line for line in told)
 
 
+def test_grafana_gets_a_token_that_reads_these_buckets_and_writes_nowhere(
+    server: InfluxV2Server, folder: HubFolder
+) -> None:
+    told = run(folder, server.url, admin=server.own())
+    path = folder.file("secrets/influx-read.token")
+    token = path.read_text(encoding="utf-8").strip()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    rights = server.state.tokens[token]
+    assert rights is not None
+    assert sorted((one["action"], one["resource"]["type"], one["resource"]["id"]) for one in rights) == sorted(
+        ("read", "buckets", bucket["id"]) for bucket in server.state.buckets
+    )
+    assert token != folder.secret("secrets/influx.token")
+    assert not any(token in line for line in told)
+
+
+def test_the_panels_data_sources_show_the_readers_token_and_never_the_hubs(
+    server: InfluxV2Server, folder: HubFolder, tmp_path: Path
+) -> None:
+    run(folder, server.url, admin=server.own())
+    out, copies = tmp_path / "out", tmp_path / "copies"
+    export(folder.path, out, copy_secrets=copies)
+    sources = (out / "datasources" / "sen.yaml").read_text(encoding="utf-8")
+    assert str(folder.file("secrets/influx-read.token")) in sources
+    assert "influx.token" not in sources
+    assert [path.name for path in copies.iterdir()] == ["influx-read.token"]
+
+
+@pytest.mark.parametrize("named", ["", "grafana: {read_token_file: secrets/influx.token}\n"])
+def test_a_reader_is_named_where_grafana_had_none_or_the_hubs_own(
+    server: InfluxV2Server, folder: HubFolder, named: str
+) -> None:
+    with (folder.path / "hub.yaml").open("a", encoding="utf-8") as file:
+        file.write(named)
+    run(folder, server.url, admin=server.own())
+    reader = server.state.tokens[folder.secret(open_folder(folder.path).config.grafana.read_token_file or "")]
+    assert {right["action"] for right in reader or ()} == {"read"}
+
+
+def test_a_reader_that_a_person_named_stays(server: InfluxV2Server, folder: HubFolder) -> None:
+    with (folder.path / "hub.yaml").open("a", encoding="utf-8") as file:
+        file.write("grafana: {read_token_file: secrets/our-own.token} # by hand\n")
+    run(folder, server.url, admin=server.own())
+    assert "{read_token_file: secrets/our-own.token} # by hand" in (folder.path / "hub.yaml").read_text("utf-8")
+
+
+def test_a_hub_that_was_set_up_without_a_reader_gets_one_and_keeps_its_token(
+    server: InfluxV2Server, folder: HubFolder
+) -> None:
+    admin = server.own()
+    run(folder, server.url, admin=admin)
+    hubs = folder.secret("secrets/influx.token")
+    folder.file("secrets/influx-read.token").unlink()
+    (told,) = run(folder, server.url, admin=admin)
+    assert told == "a new token for Grafana that reads sen, sen_5m, sen_1h, and nothing else"
+    assert folder.secret("secrets/influx.token") == hubs
+
+
 def test_doing_it_again_changes_nothing_and_says_so(server: InfluxV2Server, folder: HubFolder) -> None:
     admin = server.own()
     assert run(folder, server.url, admin=admin)
@@ -121,7 +181,7 @@ def test_a_new_server_is_taken_over_and_its_owners_secrets_kept_in_files(
     assert "new server" in run(folder, server.url, is_onboarding=True, dry_run=True)[0]
     assert not server.state.is_owned
     run(folder, server.url, is_onboarding=True)
-    for name in ("influx-admin.token", "influx-admin.password", "influx.token"):
+    for name in ("influx-admin.token", "influx-admin.password", "influx.token", "influx-read.token"):
         assert stat.S_IMODE(folder.file(f"secrets/{name}").stat().st_mode) == 0o600
     assert set(kept(server)) == {"sen", "sen_5m", "sen_1h"}
     assert run(folder, server.url, is_onboarding=True) == []
@@ -150,7 +210,7 @@ def test_what_was_made_before_a_failure_stays_and_the_rest_follows(server: Influ
         run(folder, server.url, admin=admin)
     assert open_folder(folder.path).config.series.kind is SeriesKind.EMBEDDED
     server.state.failures.clear()
-    assert len(run(folder, server.url, admin=admin)) == 2
+    assert len(run(folder, server.url, admin=admin)) == 4, "two tokens, and the lines that name them"
     assert len(server.state.buckets) == 3
 
 
@@ -227,9 +287,29 @@ async def test_influxdb_1_gets_databases_retention_and_a_user_who_may_no_more(
         assert await store.count_points("gw-1") == 1
         await store.close()
 
+    for level in Level:
+        await check_reader(influx1, opened, bucket_of("sen", level))
     assert "error" in asked(influx1, "CREATE DATABASE other", ("sen", password))
     assert "error" in asked(influx1, "DROP DATABASE sen", ("sen", password))
     assert '"autogen","2160h0m0s"' in asked(influx1, "SHOW RETENTION POLICIES ON sen", ("boss", "secret"))
+
+
+async def check_reader(server: InfluxServer, opened: HubFolder, database: str) -> None:
+    """What the panels show may read, and neither write nor remove."""
+    config = opened.config.grafana
+    assert (config.read_username, config.read_password_file) == ("sen-read", "secrets/influx-read.password")
+    path = opened.file("secrets/influx-read.password")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    user = ("sen-read", path.read_text(encoding="utf-8").strip())
+    async with httpx.AsyncClient(base_url=server.url, auth=user) as client:
+        question = {"db": database, "q": "SELECT voltage FROM power"}
+        assert '"values":[[' in (await client.get("/query", params=question)).text
+        refused = await client.post("/write", params={"db": database}, content=b"power voltage=2")
+        assert refused.status_code == 403, refused.text
+        assert "not authorized to write" in refused.text
+        for statement in ("DROP SERIES FROM power", f"DROP DATABASE {database}", "CREATE DATABASE other"):
+            told = await client.post("/query", params={"db": database, "q": statement})
+            assert "error" in told.text, statement
 
 
 def asked(server: InfluxServer, statement: str, user: tuple[str, str]) -> str:
