@@ -73,7 +73,7 @@ def test_i1_an_identification_is_all_of_its_objects_or_nothing(told: dict[int, b
     head = frame[: data.draw(st.integers(0, len(frame)))]
     assert rtu_reply_bytes(request, head) in {None, len(frame)}
     short = head[1:]
-    if len(head) < len(frame):
+    if len(head) < len(frame) - 2:  # not even all of it but its check
         with pytest.raises(ReplyError):
             parse_rtu_reply(1, request, rtu_frame(1, short) if short else b"")
 
