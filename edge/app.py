@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +37,7 @@ from edge.time_spool import TimedSpool, book_in, trust_of
 from edge.uplink.lanes import Lanes
 from edge.uplink.link import BrokerAddress, MqttLink
 from edge.uplink.sender import Identity, Sender, last_will_of
+from edge.uplink.traffic import line_of
 from wire.codec import encode_status
 from wire.identifiers import GatewayId, SiteId
 from wire.messages import BusStatus
@@ -112,6 +114,7 @@ class Agent:
             trust=self._trust,
             send_s=config.send_s,
             numbers=self._numbers,
+            line=line_of(config.hub),
         )
         self._machine = Machine(state_dir)
         self._group = GroupCommit(
@@ -205,17 +208,10 @@ class Agent:
             "version": _version(),
             "uptime_s": round(self._clock.monotonic_s() - self._started_s, 1),
             "link": {
+                **asdict(sent),
                 "broker": self._config.hub.broker,
                 "connected": self._link.is_connected,
                 "trouble": self._link.trouble,
-                "batches_sent": sent.batches_sent,
-                "batches_due_again": sent.batches_due_again,
-                "batches_in_flight": sent.batches_in_flight,
-                "bytes_sent": sent.bytes_sent,
-                "commits": sent.commits,
-                "refused_records": sent.refused_records,
-                "foreign": sent.foreign,
-                "last_commit_delay_s": sent.last_commit_delay_s,
             },
             "spool": {
                 "epoch": f"{spool.epoch:016x}",

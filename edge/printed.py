@@ -31,9 +31,14 @@ def status_text(status: Told) -> str:
     connection = "connected" if link["connected"] else f"NOT CONNECTED: {link['trouble']}"
     waited = "" if oldest_s is None else f", the oldest for {age_text(oldest_s)}"
     lost = sum(spool["lost"].values())
+    carried = (
+        f"        {size_text(link['bytes_sent'])} sent, {size_text(link['bytes_received'])} received, and about"
+        f" {size_text(link['overhead_bytes_estimated'])} of TCP, IP and keepalive (an estimate)"
+    )
     lines = [
         f"gateway {status['gateway']} at {status['site']}, mode {status['mode']}, up {age_text(status['uptime_s'])}",
         f"link    {link['broker']}: {connection}; {link['batches_sent']} batches, {link['commits']} commits",
+        carried,
         f"spool   {spool['in_flight']} records wait{waited}",
         f"        accepted {spool['accepted_total']}, final {spool['final_total']}, lost {lost}",
         f"        {size_text(spool['bytes_written'])} written, {size_text(spool['bytes_on_disk'])} on disk",

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,8 +14,10 @@ from edge.config import CheckedGateway
 from edge.load_rules import bus_loads
 from edge.printed import size_text, wrapped, years_text
 from edge.spool.wear import Card, Flow, Writing, writing_of
+from edge.uplink.traffic import STATUS_EVERY_S, Traffic, line_of, traffic_of
 from wire.identifiers import DeviceId, GatewayId, SiteId
-from wire.records import Stream
+from wire.messages import BusStatus, DeviceStatus, Status
+from wire.records import MAX_TIME_MS, Quality, Stream
 
 
 def plan(
@@ -27,7 +29,7 @@ def plan(
 ) -> None:
     """What is asked of each Modbus bus, what each device costs, and whether the periods hold; how long the card lasts.
 
-    Asks no device.
+    And how much the line to the hub carries in a month. Asks no device.
 
     Example: sen-edge plan /etc/sen/gateway.yaml --requests
     """
@@ -36,11 +38,12 @@ def plan(
     except AgentError as error:
         fail(str(error))
     loads = bus_loads(checked, response_ms=response_ms)
-    card, writing = _card_of(checked), _writing_of(checked)
+    card, flows = _card_of(checked), _flows_of(checked)
+    writing, traffic = _writing_of(checked, flows), _traffic_of(checked, flows)
     years = card.years(writing.bytes_per_day)
     if as_json:
         buses = {bus: _plain(load) for bus, load in loads.items()}
-        typer.echo(json.dumps({"buses": buses, "card": _plain_card(writing, years)}))
+        typer.echo(json.dumps({"buses": buses, "card": _plain_card(writing, years), "line": _plain_line(traffic)}))
         return
     for bus, load in loads.items():
         typer.echo(f"bus {bus}, where answers begin after {response_ms} ms")
@@ -49,16 +52,22 @@ def plan(
     if others:
         typer.echo(f"no plan for {', '.join(others)}: what is on it speaks by itself or has a protocol of its own")
     typer.echo("\n".join(wrapped(_card_text(checked, writing, years), indent=6)))
+    typer.echo("\n".join(wrapped(_line_text(checked, traffic), indent=6)))
+
+
+# How many numbers a status tells of the machine and of each bus.
+_MACHINE_NUMBERS: Final = 16
+_BUS_NUMBERS: Final = 8
 
 
 def _card_of(checked: CheckedGateway) -> Card:
     return Card(gigabytes=checked.config.spool.card_gb, cycles=checked.config.spool.card_cycles)
 
 
-def _writing_of(checked: CheckedGateway) -> Writing:
-    """What the spool writes when every group is recorded as often as it is read."""
+def _flows_of(checked: CheckedGateway) -> list[Flow]:
+    """Every group is recorded as often as it is read."""
     config = checked.config
-    flows = [
+    return [
         Flow(
             stream=Stream(
                 site=SiteId(device.site or config.site),
@@ -74,9 +83,39 @@ def _writing_of(checked: CheckedGateway) -> Writing:
         for device in config.devices
         for group in checked.profiles[device.profile].groups
     ]
-    return writing_of(
-        GatewayId(config.gateway), flows, commit_records=config.spool.commit_records, commit_s=config.spool.commit_s
+
+
+def _writing_of(checked: CheckedGateway, flows: list[Flow]) -> Writing:
+    config, spool = checked.config, checked.config.spool
+    return writing_of(GatewayId(config.gateway), flows, commit_records=spool.commit_records, commit_s=spool.commit_s)
+
+
+def _traffic_of(checked: CheckedGateway, flows: list[Flow]) -> Traffic:
+    """What the line carries when each record is sent once, with a status as a gateway of so many devices says it."""
+    config = checked.config
+    status = Status(
+        gateway=GatewayId(config.gateway),
+        online=True,
+        site=SiteId(config.site),
+        agent_version="0.1.0",
+        boot_ms=MAX_TIME_MS,
+        accepted_total=10**9,
+        final_total=10**9,
+        in_flight=10,
+        oldest_uncommitted_ms=MAX_TIME_MS,
+        devices=tuple(
+            DeviceStatus(device=DeviceId(device.device), quality=Quality.GOOD, last_good_ms=MAX_TIME_MS)
+            for device in config.devices
+        ),
+        machine=_numbers(_MACHINE_NUMBERS),
+        buses=tuple(BusStatus(bus=bus.bus, numbers=_numbers(_BUS_NUMBERS)) for bus in config.buses),
     )
+    return traffic_of(flows, status, send_s=config.send_s, line=line_of(config.hub))
+
+
+def _numbers(count: int) -> dict[str, float]:
+    """So many numbers with names as long as theirs are."""
+    return {f"quantity_no_{n:02}": 7919.5 * n for n in range(count)}
 
 
 def _card_text(checked: CheckedGateway, writing: Writing, years: float) -> str:
@@ -86,6 +125,22 @@ def _card_text(checked: CheckedGateway, writing: Writing, years: float) -> str:
         f" {size_text(round(writing.bytes_per_day))} a day, {writing.bytes_per_record:.0f} bytes a record; a card of"
         f" {spool.card_gb:g} GB that can be written {spool.card_cycles} times bears this for {years_text(years)}"
     )
+
+
+def _line_text(checked: CheckedGateway, traffic: Traffic) -> str:
+    return (
+        f"line: {traffic.batches_per_s:.2f} batches a second and a status each {STATUS_EVERY_S:.0f} s carry"
+        f" {size_text(round(traffic.carried_per_month))} in 30 days; with TCP and IP, and a keepalive of"
+        f" {checked.config.hub.keepalive_s} s, about {size_text(round(traffic.bytes_per_month))}"
+    )
+
+
+def _plain_line(traffic: Traffic) -> dict[str, float]:
+    return {
+        "batches_per_s": round(traffic.batches_per_s, 3),
+        "carried_bytes_per_month": round(traffic.carried_per_month),
+        "overhead_bytes_per_month_estimated": round(traffic.overhead_per_month),
+    }
 
 
 def _plain_card(writing: Writing, years: float) -> dict[str, float]:

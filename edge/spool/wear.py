@@ -79,7 +79,7 @@ def writing_of(gateway: GatewayId, flows: Sequence[Flow], *, commit_records: int
     if not records_per_s:
         return Writing(records_per_s=0.0, commits_per_s=0.0, frame_bytes=0)
     in_commit = min(commit_records, 1 + records_per_s * commit_s)
-    body_bytes = sum(len(body) for _, body in chunks.bodies_of(gateway, 2**63, _sample(flows, round(in_commit))))
+    body_bytes = sum(len(body) for _, body in chunks.bodies_of(gateway, 2**63, sample_of(flows, round(in_commit))))
     return Writing(
         records_per_s=records_per_s,
         commits_per_s=records_per_s / in_commit,
@@ -87,7 +87,7 @@ def writing_of(gateway: GatewayId, flows: Sequence[Flow], *, commit_records: int
     )
 
 
-def _sample(flows: Sequence[Flow], count: int) -> list[Record]:
+def sample_of(flows: Sequence[Flow], count: int) -> list[Record]:
     """So many records, each flow as often as it comes, with values of one decimal that move as field values do."""
     due = sorted(
         (n * flow.period_s, at) for at, flow in enumerate(flows) for n in range(1, 1 + math.ceil(count / len(flows)))

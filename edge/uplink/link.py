@@ -19,12 +19,11 @@ import aiomqtt
 from edge.clock import Clock
 from edge.uplink.base import LinkListener
 from edge.uplink.reconnect import Parting, pause_s
+from edge.uplink.traffic import TRIED_AFTER
 from wire.identifiers import GatewayId
 from wire.topics import Up, down_filter, up_topic
 
 _logger = logging.getLogger(__name__)
-# The library tries a line after one such time of silence and gives it up after a second: together 1.5 keepalives.
-_TRIED_AFTER: Final = 0.75
 _ANSWER_S: Final = 10.0
 _STEADY_S: Final = 60.0
 _MAX_QUEUED: Final = 1000
@@ -163,7 +162,7 @@ class MqttLink:
             password=_secret(address.password_file),
             protocol=aiomqtt.ProtocolVersion.V311,
             clean_session=True,
-            keepalive=int(_TRIED_AFTER * address.keepalive_s),
+            keepalive=int(TRIED_AFTER * address.keepalive_s),  # given up after twice this
             timeout=self._answer_s,
             tls_context=context,
             will=aiomqtt.Will(up_topic(self._gateway, Up.STATUS), self._last_will, qos=1, retain=True),

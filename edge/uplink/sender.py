@@ -14,6 +14,7 @@ from edge.spool.keeper import SpoolKeeper
 from edge.time_trust import TimeTrust
 from edge.uplink.base import Link
 from edge.uplink.lanes import Lane, Lanes
+from edge.uplink.traffic import PUBACK_BYTES, STATUS_EVERY_S, Line, publish_bytes
 from wire.codec import MAX_RECORDS, decode_commit, encode_batch, encode_inventory, encode_status
 from wire.errors import TooLargeError, WireError
 from wire.identifiers import GatewayId, SiteId
@@ -23,7 +24,6 @@ from wire.records import Batch
 from wire.topics import Down, Up, parse_down, up_topic
 
 _logger = logging.getLogger(__name__)
-_STATUS_EVERY_S: Final = 10.0
 _ASK_TIME_EVERY_S: Final = 10.0
 _WORTH_SENDING_EARLY: Final = 500
 _HOUSEKEEPING_S: Final = 1.0
@@ -44,12 +44,15 @@ class SenderCounts:
     """The sender in numbers, since the agent started.
 
     `batches_due_again` counts batches whose commit did not come in time, or whose connection went. `foreign` counts
-    messages that were no commit for us. `trouble` is what the spool says; None while it is well.
+    messages that were no commit for us. `bytes_sent` and `bytes_received` are of MQTT; what TCP, IP and TLS add, and
+    the keepalive, is `overhead_bytes_estimated`. `trouble` is what the spool says; None while it is well.
     """
 
     batches_sent: int
     batches_due_again: int
     bytes_sent: int
+    bytes_received: int
+    overhead_bytes_estimated: int
     commits: int
     foreign: int
     refused_records: int
@@ -72,6 +75,7 @@ class Sender:
         trust: is told the hub's time, and knows how good ours is.
         numbers: how the computer and the buses are, told with each status.
         send_s: a batch leaves at least this often while there is something to send.
+        line: what the connection is, to estimate what it adds to what is sent.
     """
 
     def __init__(  # noqa: PLR0913 - given all it needs by name
@@ -87,6 +91,7 @@ class Sender:
         trust: TimeTrust,
         send_s: float,
         numbers: Callable[[SpoolState], OwnNumbers] = lambda _: OwnNumbers(),
+        line: Line | None = None,
     ) -> None:
         self._identity = identity
         self._trust = trust
@@ -98,6 +103,8 @@ class Sender:
         self._devices = devices
         self._numbers = numbers
         self._send_s = send_s
+        self._line = line or Line()
+        self._began_s = clock.monotonic_s()
         # Changed by this class only, on the event loop.
         self._counts: Counter[str] = Counter()
         self._commits: deque[Commit] = deque()
@@ -105,7 +112,7 @@ class Sender:
         self._limit = MAX_RECORDS
         self._has_new = False
         self._sent_at_s = clock.monotonic_s() - send_s
-        self._status_at_s = clock.monotonic_s() - _STATUS_EVERY_S
+        self._status_at_s = clock.monotonic_s() - STATUS_EVERY_S
         self._asked_time_s = clock.monotonic_s() - _ASK_TIME_EVERY_S
         self._commit_delay_s: float | None = None
         self._gateways = 0
@@ -127,6 +134,9 @@ class Sender:
 
     def received(self, topic: str, payload: bytes) -> None:
         """Take a commit; anything else is not for this version."""
+        self._counts["exchanges"] += 1
+        self._counts["bytes_received"] += publish_bytes(topic, len(payload))
+        self._counts["bytes_sent"] += PUBACK_BYTES
         try:
             gateway, leaf = parse_down(topic)
             if leaf is not Down.COMMIT:
@@ -155,6 +165,8 @@ class Sender:
             batches_sent=self._counts["batches_sent"],
             batches_due_again=self._counts["batches_due_again"],
             bytes_sent=self._counts["bytes_sent"],
+            bytes_received=self._counts["bytes_received"],
+            overhead_bytes_estimated=self._overhead_bytes(),
             commits=self._counts["commits"],
             foreign=self._counts["foreign"],
             refused_records=self._counts["refused_records"],
@@ -162,6 +174,22 @@ class Sender:
             last_commit_delay_s=self._commit_delay_s,
             trouble=self._trouble,
         )
+
+    def _overhead_bytes(self) -> int:
+        running_s = self._clock.monotonic_s() - self._began_s
+        pings = self._line.pings(running_s, longest_silence_s=STATUS_EVERY_S)
+        carried = self._counts["bytes_sent"] + self._counts["bytes_received"]
+        return round(self._line.overhead_bytes(carried=carried, exchanges=self._counts["exchanges"] + pings))
+
+    async def _publish(self, leaf: Up, payload: bytes, *, retain: bool = False) -> bool:
+        """Hand a message over, and count what it is on the line with the broker's answer."""
+        topic = up_topic(self._identity.gateway, leaf)
+        if not await self._link.publish(topic, payload, retain=retain):
+            return False
+        self._counts["exchanges"] += 1
+        self._counts["bytes_sent"] += publish_bytes(topic, len(payload))
+        self._counts["bytes_received"] += PUBACK_BYTES
+        return True
 
     async def run(self) -> None:
         """Send until cancelled.
@@ -210,7 +238,7 @@ class Sender:
         self._may_be_much = self._may_be_much or late > 0
         await self._send(only_full=not self._is_time())
         await self._ask_time()
-        if self._clock.monotonic_s() - self._status_at_s >= _STATUS_EVERY_S:
+        if self._clock.monotonic_s() - self._status_at_s >= STATUS_EVERY_S:
             await self._say_status(online=True)
 
     async def _ask_time(self) -> None:
@@ -220,16 +248,11 @@ class Sender:
             return
         self._asked_time_s = now_s
         epoch = (await self._keeper.state()).epoch
-        await self._link.publish(
-            up_topic(self._identity.gateway, Up.BATCH),
-            encode_batch(Batch(gateway=self._identity.gateway, epoch=epoch, records=())),
-        )
+        await self._publish(Up.BATCH, encode_batch(Batch(gateway=self._identity.gateway, epoch=epoch, records=())))
 
     async def _announce(self) -> bool:
-        topic = up_topic(self._identity.gateway, Up.INVENTORY)
-        return await self._link.publish(
-            topic, encode_inventory(self._inventory), retain=True
-        ) and await self._say_status(online=True)
+        inventory = encode_inventory(self._inventory)
+        return await self._publish(Up.INVENTORY, inventory, retain=True) and await self._say_status(online=True)
 
     def _note_trouble(self, trouble: str | None) -> None:
         """Remember what the spool says, and log it when it changes."""
@@ -277,11 +300,10 @@ class Sender:
             payload = self._encoded(batch)
             if payload is None:
                 continue
-            if not await self._link.publish(up_topic(self._identity.gateway, Up.BATCH), payload):
+            if not await self._publish(Up.BATCH, payload):
                 return
             self._lanes.sent(batch, now_s=self._clock.monotonic_s())
             self._counts["batches_sent"] += 1
-            self._counts["bytes_sent"] += len(payload)
             has_sent = True
         if has_sent and not only_full:  # else it is still time as soon as one may leave
             self._has_new = False
@@ -323,7 +345,7 @@ class Sender:
         spool = await self._keeper.state()
         told, numbers = status_of(self._identity, spool, online=online, devices=self._devices()), self._numbers(spool)
         status = replace(told, time_quality=quality, machine=numbers.machine, buses=numbers.buses)
-        return await self._link.publish(up_topic(self._identity.gateway, Up.STATUS), encode_status(status), retain=True)
+        return await self._publish(Up.STATUS, encode_status(status), retain=True)
 
 
 def status_of(identity: Identity, spool: SpoolState, *, online: bool, devices: tuple[DeviceStatus, ...]) -> Status:

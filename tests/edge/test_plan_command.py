@@ -73,3 +73,16 @@ def test_the_plan_tells_for_how_many_years_the_card_bears_what_is_recorded(tmp_p
     assert years[10, 32] > 2 * years[1, 32]
     said = " ".join(sen_edge("plan", str(config)).out.split())
     assert "a card of 32 GB that can be written 500 times bears this for more than a century" in said
+
+
+def test_the_plan_tells_what_the_line_carries_in_a_month(tmp_path: Path) -> None:
+    """A tenth of the readings is far fewer bytes, but not a tenth: a status is said all the same."""
+    config, told = tmp_path / "gateway.yaml", {}
+    for every_s in (1, 10):
+        GatewayFile(folder=tmp_path, buses=[LAN], devices=meters("lan", 10, every_s)).write()
+        told[every_s] = sen_edge("plan", str(config), "--json").told["line"]
+    often, seldom = told[1]["carried_bytes_per_month"], told[10]["carried_bytes_per_month"]
+    assert often / 10 < seldom < often / 5
+    assert told[1]["overhead_bytes_per_month_estimated"] > 0
+    said = " ".join(sen_edge("plan", str(config)).out.split())
+    assert "with TCP and IP, and a keepalive of 30 s, about" in said

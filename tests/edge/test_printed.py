@@ -46,6 +46,9 @@ def status_with(*devices: dict[str, Any]) -> dict[str, Any]:
             "trouble": "mqtts://hub.operations.province.example:8883: [Errno -2] Name or service not known",
             "batches_sent": 12345678,
             "commits": 12345678,
+            "bytes_sent": 123456789012,
+            "bytes_received": 123456789012,
+            "overhead_bytes_estimated": 123456789012,
         },
         "spool": {
             "in_flight": 12345678,
