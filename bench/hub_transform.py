@@ -14,10 +14,10 @@ from functools import partial
 from influxdb_client.client.write.point import Point
 
 from bench.wire_bytes import CHANNELS, batches, records
-from hub.ingest.columns import read_batch
+from hub.ingest.columns import columns_together
 from hub.ingest.points import sheet_of
 from hub.series.line_protocol import lines_of
-from wire.codec import encode_batch
+from wire.codec import decode_packed_batch, encode_batch
 from wire.identifiers import GatewayId
 from wire.records import Batch
 
@@ -30,7 +30,7 @@ SHAPES = {1: 50, 5: 40, 10: 25, 50: 20}
 
 def sen(payloads: Sequence[bytes]) -> int:
     """What the hub does with these payloads; the number of lines."""
-    read = [read_batch(payload) for payload in payloads]
+    read = columns_together([decode_packed_batch(payload) for payload in payloads])
     sheets = [sheet_of(batch.gateway, batch.epoch, table) for batch in read for table in batch.tables]
     refused: dict[int, str] = {}
     written = sum(len(lines.rows) for lines in lines_of(sheets, refused, most=LINES))

@@ -108,6 +108,11 @@ class PackedBatch:
     tables: tuple[PackedTable, ...]
     losses: tuple[Loss, ...]
 
+    @property
+    def values(self) -> int:
+        """How many values it holds."""
+        return sum(sum(table.counts) * len(table.values) for table in self.tables)
+
 
 def batch_items(batch: Batch) -> Item:
     """The items of a batch.

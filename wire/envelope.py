@@ -7,6 +7,7 @@ its own four, and these are the last four of the payload.
 I1. Nothing is parsed before the checksum is right; nothing is expanded before its size is known to be within limits.
 """
 
+import threading
 import zlib
 from enum import IntEnum
 
@@ -23,6 +24,16 @@ MAX_EXPANDED_BYTES = 1024 * 1024
 _ZSTD_LEVEL = 12
 _CRC_BYTES = 4
 _FIELDS = 5
+
+
+class _OfThread(threading.local):
+    """A decompressor is dear to make, and may not be in two threads at once."""
+
+    def __init__(self) -> None:
+        self.zstd = zstandard.ZstdDecompressor()
+
+
+_of_thread = _OfThread()
 
 
 class MessageKind(IntEnum):
@@ -92,7 +103,7 @@ def _expanded(body: bytes, size: int | None) -> bytes:
         # A frame that does not say its size gives 2**64 - 1 here, and so is refused with those that lie.
         if frame.content_size != size or frame.dict_id:
             raise WireError(f"body: its zstd frame does not announce the {size} bytes its envelope does")
-        expanded: bytes = zstandard.ZstdDecompressor().decompress(body, max_output_size=size, allow_extra_data=False)
+        expanded: bytes = _of_thread.zstd.decompress(body, max_output_size=size, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise WireError(f"body: not one zstd frame: {error}") from error
     if len(expanded) != size:

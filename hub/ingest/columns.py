@@ -1,12 +1,14 @@
 """A batch as columns: what `wire.columns` reads number by number, read for whole tables at once. Pure.
 
-I1. The same bytes give the same records as `wire.codec.decode_batch`, or are refused as it refuses them.
+I1. The same bytes give the same records as `wire.codec.decode_batch`, or are refused as it refuses them; alone or
+    together with others.
 I2. Nothing is spread out before `wire.batch_items` has counted it against the limits of a batch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Final
 
 import cbor2
@@ -17,7 +19,6 @@ from hub.series.sheet import Codes, Flags, Integers, Numbers
 from wire import cbor, columns, items
 from wire.batch_items import Layout, PackedBatch, PackedTable
 from wire.cbor import Item
-from wire.codec import decode_packed_batch
 from wire.columns import MAX_EXPONENT, MAX_NUMBER, Form
 from wire.errors import WireError
 from wire.identifiers import DeviceId, GatewayId
@@ -32,6 +33,8 @@ _FLOATS: Final = {cbor.FLOAT64: np.dtype("<f8")}
 # Within these a column of any batch stays within 64 bits; beyond them Python's own integers are asked.
 _SAFE_STEP: Final = 2**40
 _SAFE_REST: Final = 2**52
+# As many rows as the columns of a usual table have in a processor's cache.
+_ROWS_A_PASS: Final = 4000
 _FORMS: Final = (Form.LINE, Form.DIFFERENCE)
 
 
@@ -116,29 +119,24 @@ class BatchColumns:
         return self.seqs | RangeSet.of((loss.first, loss.last) for loss in self.losses)
 
 
-def read_batch(payload: bytes) -> BatchColumns:
-    """The batch of a payload.
-
-    Raises:
-        WireError: any other bytes.
-    """
-    return batch_columns(decode_packed_batch(payload))
-
-
 def batch_columns(packed: PackedBatch) -> BatchColumns:
     """The batch with its columns spread out.
 
     Raises:
         WireError: a column that is none, or numbers that no record may have.
     """
-    tables = tuple(map(_table, packed.tables))
-    return BatchColumns(
-        gateway=packed.gateway,
-        epoch=packed.epoch,
-        tables=tables,
-        seqs=_different([table.seqs for table in tables]),
-        losses=packed.losses,
-    )
+    (batch,) = columns_together([packed])
+    return batch
+
+
+def columns_together(packed: Sequence[PackedBatch]) -> list[BatchColumns]:
+    """Each batch with its columns spread out; tables whose rows stand alike are spread in one pass.
+
+    Raises:
+        WireError: one of them is at fault, as `batch_columns` finds it.
+    """
+    tables = iter(_tables([table for one in packed for table in one.tables]))
+    return [_batch(one, tuple(islice(tables, len(one.tables)))) for one in packed]
 
 
 def ranges_of(seqs: Integers) -> RangeSet:
@@ -167,37 +165,69 @@ class _Runs:
         self.counts = counts
         self.number = len(counts)
         self.rows = sum(counts)
-        lengths = np.array(counts, np.int64)
-        self.of_row = np.repeat(np.arange(self.number), lengths)
-        self.starts = np.cumsum(lengths) - lengths
+        self.lengths = np.array(counts, np.int64)
+        self.of_row = np.repeat(np.arange(self.number), self.lengths)
+        self.starts = np.cumsum(self.lengths) - self.lengths
         self.row_in_run = np.arange(self.rows) - self.starts[self.of_row]
-        self.inner = np.flatnonzero(self.row_in_run)
+        self.is_inner = self.row_in_run > 0
 
 
 # A gateway's batches mostly have the same devices as often as before.
 _runs = lru_cache(maxsize=256)(_Runs)
 
 
-def _table(packed: PackedTable) -> RecordColumns:
-    runs = _runs(tuple(packed.counts))
-    points = [items.array(item, what="values of a point", maximum=3) or [None] for item in packed.values]
-    numbers, integers = _columns([point[0] for point in points], [packed.seqs, packed.times_ms], runs)
-    seqs, times_ms = integers
+def _batch(packed: PackedBatch, tables: tuple[RecordColumns, ...]) -> BatchColumns:
+    return BatchColumns(
+        gateway=packed.gateway,
+        epoch=packed.epoch,
+        tables=tables,
+        seqs=_different([table.seqs for table in tables]),
+        losses=packed.losses,
+    )
+
+
+def _tables(packed: Sequence[PackedTable]) -> list[RecordColumns]:
+    """The tables in order."""
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for place, table in enumerate(packed):
+        alike.setdefault(tuple(table.counts), []).append(place)
+    found: dict[int, RecordColumns] = {}
+    for counts, places in alike.items():
+        runs = _runs(counts)
+        most = max(1, _ROWS_A_PASS // runs.rows)
+        for start in range(0, len(places), most):
+            some = places[start : start + most]
+            found |= zip(some, _tables_alike([packed[place] for place in some], runs), strict=True)
+    return [found[place] for place in range(len(packed))]
+
+
+def _tables_alike(packed: Sequence[PackedTable], runs: _Runs) -> Iterator[RecordColumns]:
+    """Tables whose rows stand in the same runs."""
+    points = [
+        [items.array(item, what="values of a point", maximum=3) or [None] for item in one.values] for one in packed
+    ]
+    whole = [*(one.seqs for one in packed), *(one.times_ms for one in packed)]
+    numbers, integers = _columns([point[0] for some in points for point in some], whole, runs)
+    seqs, times_ms = integers[: len(packed)], integers[len(packed) :]
     if seqs.min() < 1 or seqs.max() > MAX_SEQ or times_ms.min() < 0 or times_ms.max() > MAX_TIME_MS:
         raise WireError("table: a seq or a time out of range")
-    missing, qualities = _exceptions(points, runs.rows)
-    _check_values(numbers, missing, qualities)
-    return RecordColumns(
-        layout=packed.layout,
-        devices=packed.devices,
-        device_of=runs.of_row,
-        seqs=seqs,
-        times_ms=times_ms,
-        time_qualities=_codes(packed.time_qualities, runs.rows, TimeQuality.UNANCHORED, "time quality"),
-        numbers=numbers,
-        missing=missing,
-        qualities=qualities,
-    )
+    is_number = np.isfinite(numbers)
+    end = 0
+    for place, (one, some) in enumerate(zip(packed, points, strict=True)):
+        begin, end = end, end + len(some)
+        missing, qualities = _exceptions(some, runs.rows)
+        _check_values(is_number[begin:end], missing, qualities)
+        yield RecordColumns(
+            layout=one.layout,
+            devices=one.devices,
+            device_of=runs.of_row,
+            seqs=seqs[place],
+            times_ms=times_ms[place],
+            time_qualities=_codes(one.time_qualities, runs.rows, TimeQuality.UNANCHORED, "time quality"),
+            numbers=numbers[begin:end],
+            missing=missing,
+            qualities=qualities,
+        )
 
 
 def _columns(packed: Sequence[Item], whole: Sequence[Item], runs: _Runs) -> tuple[Numbers, Integers]:
@@ -238,9 +268,27 @@ def _spread(firsts: Integers, inner: Sequence[Sequence[Item]], runs: _Runs) -> I
         for items_of_column in inner:
             items.fields(list(items_of_column), what="rest of a column of single rows", count=0)
         return firsts
+    steps, differences, rests = _inner(inner, runs)
+    if max(map(abs, steps)) > _SAFE_STEP or rests.max() > _SAFE_REST or rests.min() < -_SAFE_REST:
+        exactly = [columns.spread(first, one, runs.counts) for first, one in zip(firsts.tolist(), inner, strict=True)]
+        return np.array(exactly, np.int64)
+    if differences:
+        sums = rests[differences].cumsum(axis=1)
+        rests[differences] = sums
+        firsts = firsts.copy()
+        firsts[differences] -= sums[:, runs.starts]  # what the runs before have come to
+    rests += firsts.repeat(runs.lengths, axis=1)
+    for place, step in enumerate(steps):
+        if step:
+            rests[place] += step * runs.row_in_run
+    return _checked(rests)
+
+
+def _inner(inner: Sequence[Sequence[Item]], runs: _Runs) -> tuple[list[int], list[int], Integers]:
+    """The step of each column, the places of those whose rests are differences, and the rests (0 at a run's first)."""
     steps: list[int] = []
     differences: list[int] = []
-    inner_rests = np.zeros((len(inner), len(runs.inner)), np.int64)
+    rests = np.zeros((len(inner), runs.rows), np.int64)
     for place, column in enumerate(inner):
         step, *more = column or [None]
         steps.append(items.integer(step, what="step", minimum=-2 * MAX_NUMBER, maximum=2 * MAX_NUMBER))
@@ -248,29 +296,14 @@ def _spread(firsts: Integers, inner: Sequence[Sequence[Item]], runs: _Runs) -> I
             form, rest = items.fields(more, what="rest of a column", count=2)
             if items.choice(form, what="form", choices=_FORMS) is Form.DIFFERENCE:
                 differences.append(place)
-            inner_rests[place] = _typed(rest, len(runs.inner), _INTEGERS)
-    if max(map(abs, steps)) > _SAFE_STEP or inner_rests.max() > _SAFE_REST or inner_rests.min() < -_SAFE_REST:
-        exactly = [columns.spread(first, one, runs.counts) for first, one in zip(firsts.tolist(), inner, strict=True)]
-        return np.array(exactly, np.int64)
-    rests = np.zeros((len(inner), runs.rows), np.int64)
-    rests[:, runs.inner] = inner_rests
-    if differences:
-        rests[differences] = _summed(rests[differences], runs)
-    return _checked(firsts[:, runs.of_row] + np.array(steps)[:, np.newaxis] * runs.row_in_run + rests)
+            rests[place, runs.is_inner] = _typed(rest, runs.rows - runs.number, _INTEGERS)
+    return steps, differences, rests
 
 
 def _checked(numbers: Integers) -> Integers:
     if numbers.max() > MAX_NUMBER or numbers.min() < -MAX_NUMBER:
         raise WireError("column: an integer beyond 2**53")
     return numbers
-
-
-def _summed(rests: Integers, runs: _Runs) -> Integers:
-    """The sums of each run up to each row; at the first of a run stands 0."""
-    sums: Integers = rests.cumsum(axis=1)
-    if runs.number == 1:
-        return sums
-    return sums - sums[:, runs.starts][:, runs.of_row]
 
 
 def _typed(item: Item, count: int, kinds: Mapping[int, np.dtype[Any]]) -> npt.NDArray[np.number]:
@@ -308,10 +341,9 @@ def _exceptions(points: Sequence[Sequence[Item]], rows: int) -> tuple[Flags | No
     return missing, qualities
 
 
-def _check_values(numbers: Numbers, missing: Flags | None, qualities: Codes | None) -> None:
-    is_number = np.isfinite(numbers)
+def _check_values(is_number: Flags, missing: Flags | None, qualities: Codes | None) -> None:
     if missing is not None:
-        is_number |= missing
+        is_number = is_number | missing
         if (missing & (qualities == Quality.GOOD)).any():
             raise WireError("a value that is None needs a quality that says why")
     if not is_number.all():

@@ -21,7 +21,7 @@ from hub.clock import Clock
 from hub.ingest import dead_letters
 from hub.ingest.announcements import Announcements
 from hub.ingest.books import Books
-from hub.ingest.columns import BatchColumns, read_batch
+from hub.ingest.columns import BatchColumns, batch_columns, columns_together
 from hub.ingest.counters import IngestCounters
 from hub.ingest.decide import (
     Accept,
@@ -44,7 +44,8 @@ from hub.ingest.turns import Turns
 from hub.registry.ledger import EpochView
 from hub.registry.model import DeadLetter, DeadReason, GatewayState, RegistryError
 from hub.series.base import SeriesStore
-from wire.codec import encode_commit
+from wire.batch_items import PackedBatch
+from wire.codec import decode_packed_batch, encode_commit
 from wire.errors import WireError
 from wire.identifiers import GatewayId
 from wire.messages import Refusal
@@ -76,6 +77,14 @@ class IngestLimits:
     credit: int = 32
     retry_first_s: float = 0.5
     retry_most_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A batch that was taken out of its payload."""
+
+    message: Message
+    packed: PackedBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,16 +229,16 @@ class IngestWorker:
 
     def _read_in_parts(self, messages: Iterable[Message], letters: list[DeadLetter]) -> Iterator[list[_Read]]:
         """What can be read, so much at a time as is written at once; the last part may be empty."""
-        part: list[_Read] = []
+        part: list[_Opened] = []
         values = 0
         for message in messages:
-            if (one := self._read(message, letters)) is not None:
-                part.append(one)
-                values += one.batch.values
+            if (packed := self._opened(message, letters)) is not None:
+                part.append(_Opened(message, packed))
+                values += packed.values
             if values > self._limits.merge_values:
-                yield part
+                yield self._read(part, letters)
                 part, values = [], 0
-        yield part
+        yield self._read(part, letters)
 
     async def write_again(self, payload: bytes) -> str | None:
         """Write the records of a batch that was put aside; the ledger is the caller's. Waits while the store is away.
@@ -240,7 +249,7 @@ class IngestWorker:
         Raises:
             WireError: it is no batch.
         """
-        work = workload_of([read_batch(payload)], {})
+        work = workload_of([batch_columns(decode_packed_batch(payload))], {})
         refused = [*work.refused, *await self._store(work.write)]
         return refused[0].detail if refused else None
 
@@ -262,12 +271,30 @@ class IngestWorker:
         self._counts["dropped_full"] += 1
         return False
 
-    def _read(self, message: Message, letters: list[DeadLetter]) -> _Read | None:
+    def _opened(self, message: Message, letters: list[DeadLetter]) -> PackedBatch | None:
         if self._guards.kills(message):
             self._put_aside(message, DeadReason.UNREADABLE, UNOPENED, letters)
             return None
+        return self._or_aside(message, lambda: decode_packed_batch(message.payload), letters)
+
+    def _read(self, opened: Sequence[_Opened], letters: list[DeadLetter]) -> list[_Read]:
+        """All together, or one by one where one of them is at fault."""
         try:
-            return _Read(message, read_batch(message.payload))
+            found = columns_together([one.packed for one in opened])
+            return [_Read(one.message, batch) for one, batch in zip(opened, found, strict=True)]
+        except WireError:
+            pass
+        except Exception:
+            _logger.exception("one of %d batches broke its reader: each is read by itself", len(opened))
+        singly = (
+            (one.message, self._or_aside(one.message, partial(batch_columns, one.packed), letters)) for one in opened
+        )
+        return [_Read(message, batch) for message, batch in singly if batch is not None]
+
+    def _or_aside(self, message: Message, read: Callable[[], _Result], letters: list[DeadLetter]) -> _Result | None:
+        """What is read of a message; where it cannot be read it is put aside."""
+        try:
+            return read()
         except WireError as error:
             self._put_aside(message, DeadReason.UNREADABLE, str(error), letters)
         except Exception as error:

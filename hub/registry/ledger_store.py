@@ -33,6 +33,14 @@ EpochKey = tuple[GatewayId, int]
 _NO_TEXT = "{}"
 # SQLite lets a statement have 32,766 parameters, older ones 999.
 _KEYS_PER_QUERY = 400
+_FIRST_STORED = insert(STORED_DAY).values(
+    gateway=bindparam("at_gateway"), day=bindparam("at_day"), stored=bindparam("more")
+)
+_MORE_STORED = (
+    update(STORED_DAY)
+    .where((STORED_DAY.c.gateway == bindparam("at_gateway")) & (STORED_DAY.c.day == bindparam("at_day")))
+    .values(stored=STORED_DAY.c.stored + bindparam("more"))
+)
 
 
 class LedgerStore:
@@ -169,11 +177,17 @@ async def _settle(connection: AsyncConnection, settlements: Sequence[Settlement]
 
 async def count_stored(connection: AsyncConnection, days: Mapping[tuple[GatewayId, int], int]) -> None:
     """Count records stored, by gateway and day, as part of the connection's transaction."""
-    for (gateway, day), count in sorted(days.items()):
-        here = (STORED_DAY.c.gateway == gateway) & (STORED_DAY.c.day == day)
-        more = update(STORED_DAY).where(here).values(stored=STORED_DAY.c.stored + count)
-        if not (await connection.execute(more)).rowcount:
-            await connection.execute(insert(STORED_DAY).values(gateway=gateway, day=day, stored=count))
+    wanted = sorted(days)
+    known: set[tuple[str, int]] = set()
+    for start in range(0, len(wanted), _KEYS_PER_QUERY):
+        at = tuple_(STORED_DAY.c.gateway, STORED_DAY.c.day).in_(wanted[start : start + _KEYS_PER_QUERY])
+        rows = await connection.execute(select(STORED_DAY.c.gateway, STORED_DAY.c.day).where(at))
+        known |= {(gateway, day) for gateway, day in rows}
+    rows_of = {key: {"at_gateway": key[0], "at_day": key[1], "more": days[key]} for key in wanted}
+    if fresh := [row for key, row in rows_of.items() if key not in known]:
+        await connection.execute(_FIRST_STORED, fresh)
+    if counted := [row for key, row in rows_of.items() if key in known]:
+        await connection.execute(_MORE_STORED, counted)
 
 
 async def _redeem(connection: AsyncConnection, key: EpochKey, seq: int, *, day: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.ingest.columns import BatchColumns, ranges_of, read_batch, within
+from hub.ingest.columns import BatchColumns, batch_columns, columns_together, ranges_of, within
 from hub.ingest.points import point_times_ns, sheet_of
 from hub.series.sheet import Point
 from tests.support.points import point_of, points_of
@@ -16,7 +16,7 @@ from tests.support.wire_examples import EXAMPLES, START_MS, batches
 from wire import cbor
 from wire.batch_items import batch_items
 from wire.cbor import Item
-from wire.codec import decode_batch, encode_batch
+from wire.codec import decode_batch, decode_packed_batch, encode_batch
 from wire.columns import MAX_NUMBER
 from wire.envelope import MessageKind, wrap
 from wire.errors import WireError
@@ -33,7 +33,7 @@ def read_singly(payload: bytes) -> Batch | None:
 
 def read_as_columns(payload: bytes) -> BatchColumns | None:
     try:
-        return read_batch(payload)
+        return batch_columns(decode_packed_batch(payload))
     except WireError:
         return None
 
@@ -67,6 +67,17 @@ def test_any_batch_gives_the_same_points_i1(batch: Batch) -> None:
     payload = encode_batch(batch)
     assert read_as_columns(payload) is not None
     assert_the_same(payload)
+
+
+@given(st.lists(batches(), min_size=1, max_size=4), st.lists(st.integers(0, 3), min_size=1, max_size=6))
+def test_batches_give_together_what_each_gives_alone_i1(some: list[Batch], chosen: list[int]) -> None:
+    payloads = [encode_batch(some[place % len(some)]) for place in chosen]
+    together = columns_together([decode_packed_batch(payload) for payload in payloads])
+    for payload, columns in zip(payloads, together, strict=True):
+        alone = batch_columns(decode_packed_batch(payload))
+        assert (columns.key, columns.seqs, columns.losses) == (alone.key, alone.seqs, alone.losses)
+        assert records(columns) == records(alone)
+        assert points(columns) == points(alone)
 
 
 @pytest.mark.parametrize("name", [name for name, message in EXAMPLES.items() if isinstance(message, Batch)])
@@ -116,7 +127,7 @@ def test_the_limits_hold_before_anything_is_spread_out_i2() -> None:
     values: list[Item] = [[[0, [1, 1]]]]
     table: list[Item] = [*layout, ["d1"], 2**40, [1, 1], [START_MS, 1000], None, values]
     with pytest.raises(WireError, match="more than 1000 records"):
-        read_batch(wrap(MessageKind.BATCH, cbor.dump(["gw-1", 7, [table], []])))
+        decode_packed_batch(wrap(MessageKind.BATCH, cbor.dump(["gw-1", 7, [table], []])))
 
 
 @given(st.sets(st.integers(1, 60)), st.sets(st.integers(1, 60)))

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,10 @@ from hub.series.base import WriteResult
 from hub.series.sheet import Sheet
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_series import FakeSeriesStore, Fault
+from wire import cbor
+from wire.batch_items import batch_items
 from wire.codec import decode_batch, decode_commit, encode_batch, encode_inventory, encode_status
+from wire.envelope import MessageKind, wrap
 from wire.identifiers import DeviceId, GatewayId, SiteId
 from wire.messages import Commit, EpochStatus, Inventory, Refusal, Refused, Status
 from wire.records import (
@@ -266,6 +270,22 @@ async def test_what_cannot_be_read_is_put_aside_in_bounds_and_stops_nobody(hub: 
     (count,) = await hub.registry.dead_letters.counts()
     assert (count.kept, count.dropped) == (50, 150)
     assert hub.worker.counters().unreadable == 200
+
+
+async def test_a_batch_at_fault_is_put_aside_and_those_that_came_with_it_are_stored(hub: Hub) -> None:
+    item: Any = batch_items(batch(5, 6))
+    seqs = 8
+    assert item[2][0][seqs] == [5, 1]
+    item[2][0][seqs] = [5, 0]  # one seq for two records: seen only where the column is spread out
+    payloads = [encode_batch(batch(1)), wrap(MessageKind.BATCH, cbor.dump(item)), encode_batch(batch(2))]
+    for payload in payloads:
+        hub.worker.offer(up_topic(GATEWAY, Up.BATCH), payload)
+    async with hub.running():
+        await hub.worker.drain()
+    assert hub.outbox.final() == {1, 2}
+    (letter,) = await hub.registry.dead_letters.letters()
+    assert (letter.payload, letter.reason) == (payloads[1], DeadReason.UNREADABLE)
+    assert "seq 5" in letter.detail
 
 
 async def test_declared_losses_are_final_and_a_lost_record_that_arrives_is_stored(hub: Hub) -> None:

@@ -15,11 +15,10 @@ import httpx
 from edge.spool import chunks, recovery
 from edge.uplink import sender
 from hub.ingest import announcements, dead_letters, worker
-from hub.ingest.columns import BatchColumns, batch_columns, read_batch
 from hub.series.influx import InfluxSeriesStore, InfluxSettings
 from tests.simulation.far_side import Influx
 from wire import codec
-from wire.batch_items import batch_items, packed_batch
+from wire.batch_items import PackedBatch, batch_items, packed_batch
 from wire.records import Batch
 
 CODED_EVERY: Final = 16
@@ -59,10 +58,10 @@ class Tokens:
 
         return decode
 
-    def read_batch(self, data: bytes) -> BatchColumns:
-        """Reads what was encoded here as columns, and anything else as the product does."""
+    def packed_batch(self, data: bytes) -> PackedBatch:
+        """The batch that was encoded here with its columns packed; anything else as the product reads it."""
         found = self.known.get(data)
-        return read_batch(data) if found is None else batch_columns(packed_batch(batch_items(found)))
+        return codec.decode_packed_batch(data) if found is None else packed_batch(batch_items(found))
 
     def _bytes_of(self, message: object, length: int) -> bytes:
         number = (len(self.known) + 1).to_bytes(_NUMBER_BYTES, "big")
@@ -78,7 +77,7 @@ def handed_on() -> Iterator[Callable[[bytes], Batch]]:
     instead: dict[str, Callable[[Any], Any]] = {
         "encode_batch": tokens.encode_batch,
         **dict.fromkeys(("encode_commit", "encode_status", "encode_inventory"), tokens.encode_message),
-        "read_batch": tokens.read_batch,
+        "decode_packed_batch": tokens.packed_batch,
         **{
             name: tokens.decoder(getattr(codec, name))
             for name in ("decode_batch", "decode_commit", "decode_status", "decode_inventory")
