@@ -18,6 +18,9 @@ from wire.errors import TooLargeError, WireError
 
 VERSION = 1
 MAX_PAYLOAD_BYTES = 128 * 1024
+# In bytes and not as a ratio to the payload: it is memory that has to be bounded. The largest payload may expand
+# eightfold; a small one that expands a thousandfold costs no more than that one does. What columns are spread out into
+# afterwards is bounded by counts (`wire.batch_items`).
 MAX_EXPANDED_BYTES = 1024 * 1024
 
 # On a body of 6 kB, levels above 12 saved nothing and took twice the time.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from hub.api.views import printable
 from hub.registry.ledger import LostRange
 from hub.registry.model import ClosedLetter, DeadLetter
 from wire.codec import decode_batch
@@ -157,7 +158,7 @@ def _record_view(record: Record) -> RecordView:
 
 def _told(value: Value, unit: str) -> str:
     number = "none" if value.number is None else f"{value.number:.9g}"
-    return f"{number} {unit} ({value.quality.name.lower()})"
+    return f"{number} {printable(unit)} ({value.quality.name.lower()})"
 
 
 def _epoch(epoch: int | None) -> str | None:

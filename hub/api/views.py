@@ -23,6 +23,11 @@ _NS_PER_MS: Final = 1_000_000
 SILENT_AFTER_S: Final = 35.0
 
 
+def printable(text: str) -> str:
+    """A gateway's own word as one line that a terminal obeys in nothing: what is no letter stands as its escape."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+
+
 class Presence(StrEnum):
     """Whether a gateway is there: `silent` has said nothing for too long, though not that it goes."""
 
@@ -272,7 +277,7 @@ class Meanings:
             mode=key.mode,
             field=key.field,
             quantity=point.quantity if point else known.name if known else "",
-            unit=point.unit if point else known.unit if known else "",
+            unit=printable(point.unit) if point else known.unit if known else "",
         )
 
     def latest(self, latest: Latest, *, now_ms: int) -> LatestView:
