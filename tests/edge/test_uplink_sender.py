@@ -3,19 +3,20 @@
 import asyncio
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from edge.spool.base import SpoolError
 from edge.spool.memory import MemorySpool
-from tests.support.readings import readings
+from tests.support.readings import reading, readings
 from tests.support.sending import INVENTORY, Sending, devices, sending
 from tests.support.spools import GATEWAY
-from wire.codec import encode_commit
+from wire.codec import MAX_RECORDS, encode_commit
 from wire.identifiers import GatewayId
 from wire.messages import Commit
 from wire.ranges import RangeSet
-from wire.records import Batch, LossReason
+from wire.records import Batch, LossReason, Value
 from wire.topics import Down, down_topic
 
 
@@ -73,6 +74,27 @@ async def test_much_is_not_held_back_for_the_second_to_pass() -> None:
         await made.accept(800)
         await made.rest()
         assert len(made.hub.batches[-1].records) == 800
+
+
+async def test_what_is_too_large_for_one_message_is_cut_and_all_of_it_comes() -> None:
+    """A thousand records of sixty numbers that have nothing in common are more than a message may hold."""
+    async with sending(spool()) as made:
+        chance, one = random.Random(1), reading()
+        points = tuple(replace(one.stream.points[0], key=f"point_{n}") for n in range(60))
+        wide = [
+            replace(
+                one,
+                stream=replace(one.stream, points=points),
+                values=tuple(Value(chance.random()) for _ in points),
+                time_ms=one.time_ms + n,
+            )
+            for n in range(1500)
+        ]
+        await made.keeper.accepting(wide)
+        made.sender.accepted()
+        await made.until("all is final", lambda: made.state.final_total == len(wide))
+        assert sorted(seq for batch in made.hub.batches for seq in seqs(batch)) == list(range(1, len(wide) + 1))
+        assert max(len(batch.records) for batch in made.hub.batches) < MAX_RECORDS
 
 
 async def test_a_silent_hub_gets_no_more_than_its_credit() -> None:
