@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from deploy.demo.layout import ROAD
 from deploy.demo.scene import Meter, Moment, Noise, Vehicle, typical_length_m
 from device_profiles.model import DeviceProfile
 from device_profiles.simulate_serial import serial_bytes
@@ -12,8 +13,6 @@ Values = Mapping[str, float | None]
 
 COUNTER_PROFILE: Final = "wirenboard/wb-mcm8"
 CHANNELS: Final = 8
-_LATITUDE: Final = 20.8449
-_LONGITUDE: Final = 106.6881
 TURBINE_PULSES_PER_S: Final = 0.5
 _BATTERY_AH: Final = 200.0
 _S8_STATUS: Final = (
@@ -149,6 +148,14 @@ def _carbon_dioxide(moment: Moment, _: FieldState) -> Values:
     return {**dict.fromkeys(_S8_STATUS, 0.0), "co2": moment.co2}
 
 
+def _gauge(moment: Moment, state: FieldState) -> Values:
+    return {
+        "water_level": moment.water_level,
+        "error_code": 0,
+        "temperature": 26.0 + 0.8 * _wobble("canal", state.unix_s),
+    }
+
+
 def _pulse_counter(_: Moment, state: FieldState) -> Values:
     values: dict[str, float | None] = {}
     for number, count in enumerate(state.pulses, start=1):
@@ -172,8 +179,8 @@ def _pms5003(moment: Moment, _: FieldState) -> list[tuple[str, Values]]:
 
 
 def _gnss(_: Moment, state: FieldState) -> list[tuple[str, Values]]:
-    latitude = round(_LATITUDE + 8e-6 * _wobble("north", state.unix_s), 6)
-    longitude = round(_LONGITUDE + 8e-6 * _wobble("east", state.unix_s), 6)
+    latitude = round(ROAD.latitude + 8e-6 * _wobble("north", state.unix_s), 6)
+    longitude = round(ROAD.longitude + 8e-6 * _wobble("east", state.unix_s), 6)
     position = {"latitude": latitude, "longitude": longitude}
     fix = {"fix": 1, "satellites": 9 + round(2 * _wobble("sky", state.unix_s)), "hdop": 0.9, "altitude": 6.4}
     return [("rmc", {**position, "speed": 0.0}), ("gga", {**position, **fix})]
@@ -230,6 +237,7 @@ _MODBUS: Final[Mapping[str, Callable[[Moment, FieldState], Values]]] = {
     "ecowitt/wn90lp": _weather,
     "senseair/s8": _carbon_dioxide,
     COUNTER_PROFILE: _pulse_counter,
+    "yosemitech/y700": _gauge,
 }
 _STREAMS: Final[Mapping[str, Callable[[Moment, FieldState], list[tuple[str, Values]]]]] = {
     "nova/sds011": _sds011,

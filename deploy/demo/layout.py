@@ -1,7 +1,7 @@
 """Which gateways, buses and devices the demonstration has. The field and the gateway files are both made from this."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 RTU: Final = "modbus-rtu"
@@ -14,11 +14,13 @@ HOST: Final = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoGateway:
-    """A gateway and where it stands."""
+    """A gateway and where it stands; latitude and longitude in degrees, WGS 84."""
 
     gateway: str
     site: str
     site_name: str
+    latitude: float
+    longitude: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +44,12 @@ class DemoDevice:
     every_s: dict[str, float] = field(default_factory=dict)
 
 
-HALL: Final = DemoGateway(gateway="gw-demo-hall", site="demo-hall", site_name="Demo hall")
-ROAD: Final = DemoGateway(gateway="gw-demo-road", site="demo-road", site_name="Demo road")
+HALL: Final = DemoGateway(
+    gateway="gw-demo-hall", site="demo-hall", site_name="Demo hall", latitude=20.8561, longitude=106.6822
+)
+ROAD: Final = DemoGateway(
+    gateway="gw-demo-road", site="demo-road", site_name="Demo road", latitude=20.8449, longitude=106.6881
+)
 GATEWAYS: Final = (HALL, ROAD)
 
 BUSES: Final = (
@@ -80,6 +86,7 @@ DEVICES: Final = (
         unit=10,
         every_s={"inputs": 1, "counters": 1, "frequencies": 5},
     ),
+    DemoDevice(device="level-1", bus="road-lan", profile="yosemitech/y700", unit=11, every_s={"water": 2}),
     DemoDevice(device="radar-1", bus="radar", profile="wavetronix/ss125", unit=5, every_s={"vehicle": 0.25}),
     DemoDevice(device="dust-1", bus="dust-1", profile="nova/sds011", every_s={"particles": 1}),
     DemoDevice(device="dust-2", bus="dust-2", profile="plantower/pms5003", every_s={"particles": 1}),
@@ -97,9 +104,10 @@ def devices_on(bus: str) -> list[DemoDevice]:
 def field_document(fed_by: Mapping[str, str], places: Mapping[str, str | int]) -> dict[str, object]:
     """What the field tells whoever makes gateway files of it.
 
-    `{"gateways": [{"gateway", "site", "site_name"}], "devices": [{"gateway", "device", "profile", "unit"?, "every_s"?,
-    "fed_by", "bus": {"bus", "kind", "port" and "baud", or "host" and "tcp_port"}}]}`: a device, without `gateway` and
-    `fed_by` and with the name of its bus, is an entry of a gateway file, and so is its `bus`; devices share buses.
+    `{"gateways": [{"gateway", "site", "site_name", "latitude", "longitude"}], "devices": [{"gateway", "device",
+    "profile", "unit"?, "every_s"?, "fed_by", "bus": {"bus", "kind", "port" and "baud", or "host" and "tcp_port"}}]}`: a
+    device, without `gateway` and `fed_by` and with the name of its bus, is an entry of a gateway file, and so is its
+    `bus`; devices share buses.
 
     Args:
         fed_by: the devices that are there, by name, with what feeds each, in words.
@@ -116,11 +124,7 @@ def field_document(fed_by: Mapping[str, str], places: Mapping[str, str | int]) -
         entry |= {"every_s": device.every_s} if device.every_s else {}
         entries.append(entry | {"fed_by": fed_by[device.device], "bus": _bus_entry(bus, places[bus.bus])})
     there = {entry["gateway"] for entry in entries}
-    gateways = [
-        {"gateway": one.gateway, "site": one.site, "site_name": one.site_name}
-        for one in GATEWAYS
-        if one.gateway in there
-    ]
+    gateways = [asdict(one) for one in GATEWAYS if one.gateway in there]
     return {"gateways": gateways, "devices": entries}
 
 

@@ -107,6 +107,8 @@ class Demo:
             site = ["--site", gateway["site"], "--site-name", gateway["site_name"]]
             password = ["--password-file", str(self._folder / name / "mqtt.password")]
             await self._children.run(f"{name}-add", "hub", "gateway", "add", folder, name, *site, *password)
+            place = f"{gateway['latitude']},{gateway['longitude']}"
+            await self._children.run(f"{name}-site", "hub", "site", "set", folder, gateway["site"], f"--at={place}")
         hub = await self._children.start("hub", "hub", "serve", folder)
         async with self._client() as client:
             await self._until_asked("the hub works", lambda: self._hub_works(client))

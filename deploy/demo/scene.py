@@ -39,6 +39,7 @@ class Moment:
     power: float
     vehicles_per_hour: float
     battery_charge: float
+    water_level: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,8 @@ class Scene:
             power=350.0 + 1500.0 * _office(day_s) + 240.0 * noise["load"],
             vehicles_per_hour=120.0 + 1400.0 * traffic,
             battery_charge=72.0 + 16.0 * _peak(day_s, 16, 24) + noise["battery"],
+            # A canal that the tide fills twice a day.
+            water_level=2.1 + 0.7 * _peak(day_s, 4, 12) + 0.05 * noise["waves"],
         )
 
 
@@ -151,7 +154,20 @@ def typical_length_m(vehicle_class: int) -> float:
 
 
 _NOISES: Final[Mapping[str, None]] = dict.fromkeys(
-    ("temperature", "humidity", "pressure", "wind", "direction", "cloud", "dust", "coarse", "co2", "load", "battery")
+    (
+        "temperature",
+        "humidity",
+        "pressure",
+        "wind",
+        "direction",
+        "cloud",
+        "dust",
+        "coarse",
+        "co2",
+        "load",
+        "battery",
+        "waves",
+    )
 )
 
 

@@ -105,7 +105,7 @@ def number(values: dict[str, Value], key: str) -> float:
     return found
 
 
-MODBUS = ["meter-1", "meter-2", "climate-1", "weather-1", "air-1", "climate-2", "counter-1"]
+MODBUS = ["meter-1", "meter-2", "climate-1", "weather-1", "air-1", "climate-2", "counter-1", "level-1"]
 STREAMS = {"dust-1": "particles", "dust-2": "particles", "gps-1": "gga", "solar-1": "charger", "battery-1": "battery"}
 
 

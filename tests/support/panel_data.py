@@ -62,7 +62,6 @@ CAMERA: Final = "camera-1"
 INTERVALS: Final = "intervals-1"
 # What no simulated device of the demonstration measures yet: drawn here, taken in like everything else.
 DRAWN: Final = (
-    f"{GAUGE} (vega/vegapuls-c-21)",
     f"{INTERVALS} (rtms/g4: occupancy, flow, mean speed)",
     f"{CAMERA} (no camera worker writes yet)",
 )
@@ -202,9 +201,7 @@ def _readings(
 
 
 def _drawn(moment: Moment, unix_s: float) -> Iterator[tuple[tuple[str, str], Values]]:
-    """A river that rises through alarm I, an interval counter, a camera that a branch covers now and then."""
-    tide = math.sin(unix_s / 7000)
-    yield (GAUGE, "water"), {"water_level": 5.6 + 0.6 * tide, "distance": 4.4 - 0.6 * tide}
+    """An interval counter, and a camera that a branch covers now and then."""
     flow = moment.vehicles_per_hour
     interval = {"traffic_flow": flow, "occupancy": flow / 60, "mean_speed": 52 - flow / 60, "vehicle_count": flow / 60}
     yield (INTERVALS, "volume"), interval
@@ -214,7 +211,6 @@ def _drawn(moment: Moment, unix_s: float) -> Iterator[tuple[tuple[str, str], Val
 
 
 _DRAWN_STREAMS: Final = {
-    (GAUGE, "water"): ("water", ("water_level", "distance"), "vega/vegapuls-c-21"),
     (INTERVALS, "volume"): ("traffic", ("traffic_flow", "occupancy", "mean_speed", "vehicle_count"), "rtms/g4"),
     (CAMERA, "view"): (
         "camera",

@@ -14,8 +14,8 @@ from tests.support.processes import Program, pause, wait_until
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEMO = ROOT / "deploy" / "demo" / "demo.py"
 DEVICES = (
-    "meter-1", "meter-2", "climate-1", "weather-1", "air-1", "climate-2", "counter-1", "dust-1", "dust-2", "gps-1",
-    "solar-1", "battery-1",
+    "meter-1", "meter-2", "climate-1", "weather-1", "air-1", "climate-2", "counter-1", "level-1", "dust-1", "dust-2",
+    "gps-1", "solar-1", "battery-1",
 )  # fmt: skip
 
 
