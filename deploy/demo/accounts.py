@@ -21,11 +21,13 @@ from wire.records import Mode
 
 _SPOOL_BYTES: Final = 512 * 1024 * 1024
 _EPOCH_BITS: Final = 64
+# What the hub writes about gateways and itself: these machines run, whatever their devices pretend.
+_TRUE_HERE: Final = frozenset({"gateway", "hub"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accounts:
-    """The numbers, in records; `series` counts series, and `pretending` those of them that are not `simulated`."""
+    """The numbers, in records; `series` counts series, `pretending` those of devices that are not `simulated`."""
 
     accepted: int
     stored: int
@@ -117,7 +119,7 @@ async def count(hub_folder: Path, spools: Sequence[SpoolState]) -> Accounts:
         lost=sum(account.lost_total for account in ledger),
         in_flight=sum(state.in_flight for state in spools),
         series=len(series),
-        pretending=sum(key.mode is not Mode.SIMULATED for key in series),
+        pretending=sum(key.mode is not Mode.SIMULATED for key in series if key.measurement not in _TRUE_HERE),
         ledger_accepted=sum(account.accepted for account in ledger),
         ledger_stored=sum(account.stored for account in ledger),
     )

@@ -65,9 +65,9 @@ def test_the_last_line_has_all_numbers() -> None:
     }
 
 
-def point(number: int, mode: Mode) -> Point:
+def point(number: int, mode: Mode, *, measurement: str = "weather") -> Point:
     return Point(
-        measurement="weather",
+        measurement=measurement,
         site="s",
         gateway=GATEWAY,
         device="d",
@@ -89,7 +89,9 @@ async def test_records_are_counted_in_the_store_the_ledger_and_the_spool(tmp_pat
     await registry.ledger.settle([settled], now_ms=NOW_MS)
     await registry.close()
     store = make_series(hub)
-    await store.write(sheets_of([*(point(number, Mode.SIMULATED) for number in range(3)), point(3, Mode.LIVE)]))
+    of_the_hub = point(4, Mode.LIVE, measurement="gateway")  # what it says of a gateway is so
+    sent = [*(point(number, Mode.SIMULATED) for number in range(3)), point(3, Mode.LIVE)]
+    await store.write(sheets_of([*sent, of_the_hub]))
     await store.close()
 
     path = tmp_path / "gw-1" / "state" / "spool"
@@ -103,4 +105,4 @@ async def test_records_are_counted_in_the_store_the_ledger_and_the_spool(tmp_pat
 
     accounts = await count(tmp_path / "hub", [spool_state(tmp_path / "gw-1", GATEWAY)])
     assert (accounts.accepted, accounts.stored, accounts.in_flight, accounts.unexplained) == (6, 4, 2, 0)
-    assert (accounts.series, accounts.pretending, accounts.ledger_stored) == (2, 1, 4)
+    assert (accounts.series, accounts.pretending, accounts.ledger_stored) == (3, 1, 4)
