@@ -191,6 +191,8 @@ async def deliver(load: Load, port: int) -> None:
             async for message in client.messages:
                 assert isinstance(message.payload, bytes)
                 commit = decode_commit(message.payload)
+                if not commit.final:
+                    continue  # a greeting
                 finals[commit.gateway] = max(finals[commit.gateway], commit.final[-1][1])
                 if finals[commit.gateway] == load.of_batch * len(load.payloads[commit.gateway]):
                     left -= 1
