@@ -63,7 +63,8 @@ Publish = Callable[[str, bytes], Awaitable[None]]
 class IngestLimits:
     """How much the worker holds, how much it brings together into one write, and how it waits.
 
-    `merge_bytes` are of payload and read at once: how long the event loop is kept at a time. What is more than
+    `merge_bytes` are of payload and read at once: how long the event loop is kept at a time, and little enough that a
+    backlog is shared by all hands. What is more than
     `merge_values` when it is read is written in parts. `hands` work side by side: while the database works for one,
     another reads.
     """
@@ -71,7 +72,7 @@ class IngestLimits:
     queue_messages: int = 10_000
     queue_bytes: int = 32 * 1024 * 1024
     merge_messages: int = 256
-    merge_bytes: int = 256 * 1024
+    merge_bytes: int = 64 * 1024
     merge_values: int = 200_000
     hands: int = 3
     credit: int = 32
