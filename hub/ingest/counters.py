@@ -2,9 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from hub.ingest.breaker import BreakerState
 from wire.identifiers import GatewayId
+
+# What is simply counted up.
+COUNTED: Final = (
+    "received",
+    "dropped_full",
+    "foreign",
+    "unreadable",
+    "forged",
+    "ignored_unknown",
+    "ignored_blocked",
+    "records_stored",
+    "records_refused",
+    "records_again",
+    "conflicts",
+    "commits",
+    "retries",
+    "held_back",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from hub.ingest import dead_letters
 from hub.ingest.announcements import Announcements
 from hub.ingest.books import Books
 from hub.ingest.columns import BatchColumns, batch_columns, columns_together
-from hub.ingest.counters import IngestCounters
+from hub.ingest.counters import COUNTED, IngestCounters
 from hub.ingest.decide import (
     Accept,
     EpochKey,
@@ -179,25 +179,12 @@ class IngestWorker:
     def counters(self) -> IngestCounters:
         """The worker in numbers, since it started."""
         return IngestCounters(
-            received=self._counts["received"],
-            dropped_full=self._counts["dropped_full"],
+            **{name: self._counts[name] for name in COUNTED},
             dropped_flood=self._guards.flood.dropped(),
-            foreign=self._counts["foreign"],
-            unreadable=self._counts["unreadable"],
-            forged=self._counts["forged"],
-            ignored_unknown=self._counts["ignored_unknown"],
-            ignored_blocked=self._counts["ignored_blocked"],
-            records_stored=self._counts["records_stored"],
-            records_refused=self._counts["records_refused"],
-            records_again=self._counts["records_again"],
-            conflicts=self._counts["conflicts"],
-            commits=self._counts["commits"],
-            retries=self._counts["retries"],
             queue_messages=self._inbox.messages,
             queue_bytes=self._inbox.payload_bytes,
             trouble=next(iter(self._troubles.values()), None),
             breaker=self._guards.state(now_s=self._clock.monotonic_s()),
-            held_back=self._counts["held_back"],
             write_delay_s=self._write_delay_s,
         )
 
