@@ -293,7 +293,7 @@ def test_a_number_is_read_back_from_the_text_that_says_it(number: int, form: Tex
         ("label: temperature", "flag: x, label: temperature", 15, "a point has a place"),
         ("label: temperature", "label: temperature, unit_at: 3", 15, "there are no units"),
         ("label: temperature", "label: temperature, scale: 2, units: [{text: C}]", 15, "each unit has its scale"),
-        ('ends: ["\\r\\n"]', "ends: []", 9, "a list of at least 1"),
+        ('ends: ["\\r\\n"]', "ends: []", 8, "lines have ends, or all one length"),
         ('ends: ["\\r\\n"]', 'ends: ["\\r", "\\r\\n"]', 8, "shares a character with another end"),
         ('ends: ["\\r\\n"]', 'ends: ["\\r"]\n    starts: ["#", "A#"]', 8, "another start may begin inside it"),
         ('ends: ["\\r\\n"]', 'ends: ["\\r\\n"]\n    starts: ["#"]', 13, "begin with none of the starts"),
@@ -330,7 +330,8 @@ def test_a_device_that_is_asked_answers_its_own_requests_so_that_its_profile_rea
         ]
         assert [step.group for step in steps] == [group.name] * len(group.request.before)
         (question,) = [each for byte in group.request.sent for each in responder.feed(bytes((byte,)))]
-        values = {each.key: float(min(each.states, default=1)) for each in group.points}
+        # A value that the text can hold: a whole step of its scale.
+        values = {each.key: float(min(each.states, default=round(max(1, each.scale), 1))) for each in group.points}
         reply = responder.reply(question, values)
         found = [one for one in FrameReader(profile.serial).feed(reply) if isinstance(one, SerialReading)]
         assert [one.group for one in found] == [group.name]

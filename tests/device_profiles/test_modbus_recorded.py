@@ -9,6 +9,7 @@ import pytest
 
 from device_profiles.modbus import (
     Function,
+    IdentifyRequest,
     ReadRequest,
     ReplyError,
     Request,
@@ -91,10 +92,11 @@ def test_the_detailed_log_of_another_project_says_the_same_of_each_exchange(reco
     found = {(one.port, one.transaction): one for one in exchanges(folder / "modbus_example.pcap")}
     compared = 0
     for row in log_rows(folder / "expected" / "modbus_detailed.log"):
-        if row["func"] not in NAMES:
-            assert found[int(row["id.orig_p"]), int(row["tid"])].request is None
-            continue
         one = found[int(row["id.orig_p"]), int(row["tid"])]
+        if row["func"] not in NAMES:
+            assert isinstance(one.request, IdentifyRequest) == (row["mei_type"] == "Read Device Identification")
+            assert one.request is None or isinstance(one.request, IdentifyRequest)
+            continue
         assert isinstance(one.request, ReadRequest | WriteRequest)
         assert (one.unit, one.request.function) == (int(row["unit"]), NAMES[row["func"]])
         assert one.request.address == int(row["address"])
