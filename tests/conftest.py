@@ -1,9 +1,11 @@
 """What any test may ask for: the recorded device data, free ports, and real programs."""
 
 import os
+import random
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tests.support.postgres import PostgresServer, find_postgres, postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 _SAID = "said"
+_PORTS = range(20_000, 32_000)
 
 # A busy machine makes any example slow, and a slow example breaks no promise: time is measured in bench/. What fails is
 # printed so that it can be repeated elsewhere.
@@ -32,12 +35,14 @@ def recorded_data() -> Path:
 
 @pytest.fixture
 def free_port() -> Callable[[], int]:
-    """Ask the system for a free TCP port on loopback."""
+    """A free TCP port on loopback, below those that the system lends to outgoing connections: it stays free."""
 
     def take() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
+        for port in random.sample(_PORTS, 100):
+            with socket.socket() as probe, suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+        raise AssertionError("no port is free")
 
     return take
 
